@@ -12,6 +12,7 @@ use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::firmware::store::Store;
 use crate::fleet::orders::Act;
+use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{Content, DeviceId, Fleet, Knowledge, OfferEnd, Record, forecast_all};
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
@@ -43,8 +44,8 @@ pub(super) struct House {
     pub(super) running: Arc<ArcSwap<Settings>>,
     /// Settings of the start: the folders in them hold to the end.
     pub(super) settings: Settings,
-    /// True where the state folder is this server's.
-    pub(super) has_state: bool,
+    /// The state folder; `None` where it could not be had at the start.
+    pub(super) state: Option<StateFolder>,
     pub(super) started: SystemTime,
 }
 
@@ -75,8 +76,13 @@ impl House {
     /// Returns what keeps what is known of devices from being read and written.
     fn store_lacks(&self) -> Option<Event> {
         let dir = absolute(&self.settings.state);
-        if !self.has_state {
-            return Some(event!(READY_NO_STATE, dir = dir));
+        match &self.state {
+            None => return Some(event!(READY_NO_STATE, dir = dir)),
+            Some(state) => {
+                if let Err(lost) = state.standing() {
+                    return Some(lost);
+                }
+            }
         }
         let health = self.known.journal.health();
         if health.ok && !health.reading {

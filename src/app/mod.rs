@@ -8,6 +8,7 @@ mod audit;
 mod changes;
 mod clock;
 mod fleet;
+mod hold;
 mod house;
 pub(crate) mod known;
 mod machine;
@@ -43,6 +44,7 @@ use crate::util::way;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
+use hold::Hold;
 use house::House;
 use reload::Reloader;
 use said::{announce, say_certificates, say_room, say_source};
@@ -120,10 +122,15 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             certificates: certificates.clone(),
             running: Arc::clone(&running),
             settings: settings.clone(),
-            has_state: state.is_some(),
+            state: state.clone(),
             started: SystemTime::now(),
         };
         admin.service(&settings, house, tls.clone())
+    });
+    let hold = state.clone().map(|folder| Hold {
+        folder,
+        known: known.clone(),
+        admin: running_admin.clone(),
     });
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
@@ -142,6 +149,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     });
     let supervisor = Supervisor::new(stop.asked.clone());
     fleet::keep(&supervisor, &known);
+    hold::keep(&supervisor, hold);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));
@@ -166,7 +174,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     }
     fleet::end(&known).await;
     // From here on another server may have it.
-    drop(state);
+    state.iter().for_each(StateFolder::release);
     tell!(STOPPED);
     Ok(())
 }

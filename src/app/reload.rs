@@ -64,6 +64,10 @@ impl Reloader {
     }
 
     fn reload(&self) {
+        // Whatever is wrong with the configuration: somebody may know the one before.
+        if let Some(admin) = &self.admin {
+            admin.read_own();
+        }
         if let Err(e) = self.take() {
             let faults = match e.downcast_ref() {
                 Some(ConfigError { faults, .. }) => Some(faults),

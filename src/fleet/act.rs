@@ -1,10 +1,43 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
 use super::outcome::Content;
-use super::{DeviceId, Fleet, Knowledge};
+use super::{DeviceId, Fleet, Knowledge, Retry};
 use crate::util::sync::lock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Orders in force to try images again, by device.
+pub(super) type Retries = HashMap<DeviceId, Vec<(Option<Content>, u64)>>;
+
+pub(super) fn by_device(retries: Vec<Retry>) -> Retries {
+    let mut found = Retries::new();
+    for (id, content, at) in retries {
+        found.entry(id).or_default().push((content, at));
+    }
+    found
+}
 
 impl Fleet {
+    /// Takes all orders in force to try images again, where others were found than those of
+    /// the start: devices that are read later get them, too.
+    pub fn ordered(&self, retries: Vec<Retry>, now: SystemTime) {
+        let retries = Arc::new(by_device(retries));
+        self.retries.store(Arc::clone(&retries));
+        let now = self.moment(now).wall;
+        for (id, orders) in &*retries {
+            let mut shard = self.table.shard(id);
+            self.table.change(&mut shard, id, |record| {
+                let Some(history) = record.history.as_deref_mut() else {
+                    return;
+                };
+                for (content, until) in orders.iter().filter(|(_, until)| *until <= now) {
+                    history.retry(*content, *until);
+                }
+            });
+        }
+    }
+
     /// Returns the contents that were offered to a device under this name. `None` where the
     /// device is not known.
     pub fn contents(&self, id: &DeviceId, file: &str) -> Option<Vec<Content>> {

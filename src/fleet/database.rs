@@ -24,11 +24,12 @@ pub(crate) use wipe::{Trace, traces};
 
 use super::id::DeviceId;
 use super::record::Record;
+use crate::event::tell;
 use load::Load;
 use row::Numbers;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::time::Duration;
 use sweep::Sweep;
 
@@ -121,9 +122,9 @@ impl Database {
     pub(crate) fn open(place: &Place, options: Options) -> Result<Self, Fault> {
         let (file, mut unwritable) = match place.hold() {
             Ok(file) => (file, None),
-            Err(error) => match place.look() {
-                Ok(Some(file)) => (file, Some(Fault::from(error))),
-                _ => return Err(error.into()),
+            Err(fault) => match place.look() {
+                Ok(Some(file)) => (file, Some(fault)),
+                _ => return Err(fault),
             },
         };
         look(place, &file, options)?;
@@ -429,8 +430,9 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Fault> {
 /// Looks whether a file is a store that this program may open for writing. A newer one is
 /// looked at only: even to recover its log would be to change it.
 fn look(place: &Place, file: &File, options: Options) -> Result<(), Fault> {
-    if file.metadata()?.len() == 0 {
-        return Ok(());
+    let data = file.metadata()?;
+    if data.len() == 0 {
+        return look_at_empty(place, &data);
     }
     let head = place::head(file)?;
     if place.has_log() {
@@ -441,6 +443,21 @@ fn look(place: &Place, file: &File, options: Options) -> Result<(), Fault> {
     if version > known {
         return Err(Fault::Newer { version, known });
     }
+    Ok(())
+}
+
+/// Tells of a file that is there and empty: so a file system leaves one that crashed. SQLite
+/// takes it for one that was never begun, and removes the log beside it.
+fn look_at_empty(place: &Place, empty: &Metadata) -> Result<(), Fault> {
+    if place.is_begun(empty) {
+        return Ok(());
+    }
+    if place.has_log() {
+        let why = "it is empty, and a log lies beside it that belongs to it";
+        return Err(Fault::Broken(why.to_owned()));
+    }
+    place.begins(empty);
+    tell!(STORE_EMPTY, file = place.file());
     Ok(())
 }
 

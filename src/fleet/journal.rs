@@ -11,6 +11,7 @@
 
 mod health;
 mod kept;
+mod trouble;
 mod wiper;
 mod writer;
 
@@ -20,6 +21,7 @@ pub(crate) use kept::Kept;
 use super::database::{Options, Place, traces};
 use super::id::DeviceId;
 use super::record::ClientId;
+use super::state_folder::StateFolder;
 use crate::event::tell;
 use crate::event::text::Text;
 use crate::util::supervise;
@@ -55,15 +57,18 @@ struct Running {
 }
 
 impl Journal {
-    /// Begins to read the store in the state folder `dir`, and then to write it. Without a
+    /// Begins to read the store in the state folder, and then to write it. Without a
     /// folder all is kept in memory only, and there is nothing to wait for.
     ///
     /// # Errors
     ///
     /// There is no thread for it.
-    pub(crate) fn start(dir: Option<PathBuf>, kept: Arc<dyn Kept>) -> Result<Self, NoThread> {
+    pub(crate) fn start(
+        folder: Option<&StateFolder>,
+        kept: Arc<dyn Kept>,
+    ) -> Result<Self, NoThread> {
         let state = Arc::new(State::new(Instant::now()));
-        let Some(dir) = dir else {
+        let Some(folder) = folder.cloned() else {
             state.read(None);
             kept.failures_known();
             kept.all_read();
@@ -74,7 +79,7 @@ impl Journal {
                 thread,
             });
         };
-        let place = Place::new(dir);
+        let place = Place::new(folder.path().to_owned());
         let (end, ended) = channel();
         let (of_thread, of_writer) = (Arc::clone(&state), (place.clone(), Arc::clone(&kept)));
         let run = move || {
@@ -83,7 +88,8 @@ impl Journal {
             supervise::thread(PART, || {
                 let (place, kept) = of_writer.clone();
                 let state = Arc::clone(&of_thread);
-                run(&mut Writer::new(place, kept, state, Options::default()));
+                let writer = Writer::new(place, kept, state, Options::default());
+                run(&mut writer.held_by(folder.clone()));
             });
         };
         let spawned = thread::Builder::new().name(THREAD.to_owned()).spawn(run);

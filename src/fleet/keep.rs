@@ -82,6 +82,7 @@ impl Kept for Fleet {
     fn read(&self, devices: Vec<(DeviceId, Record)>) {
         let now = self.moment(SystemTime::now());
         let mut known = Known::default();
+        let retries = self.retries.load_full();
         for (id, mut old) in devices {
             if lock(&self.forgotten).contains(&id) {
                 continue;
@@ -94,7 +95,7 @@ impl Kept for Fleet {
                 history.restarted(now);
                 // An order from a time that has not come yet, by a clock that was ahead, would
                 // overrule what fails from now on at each start.
-                let orders = self.retries.get(&id).into_iter().flatten();
+                let orders = retries.get(&id).into_iter().flatten();
                 for (content, until) in orders.filter(|(_, until)| *until <= now.wall) {
                     history.retry(*content, *until);
                 }

@@ -50,12 +50,13 @@ use crate::event::Event;
 use crate::ota::device_memory::{NoRoom, OwnModel};
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
+use act::{Retries, by_device};
 use arc_swap::ArcSwap;
 use clock::ServedClock;
 use commons::Commons;
 use outcome::millis;
 use protected::Protected;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -98,10 +99,13 @@ pub struct FleetStart {
     pub built: SystemTime,
     /// True where a journal keeps what changes, and will say what it has read.
     pub is_kept: bool,
-    /// Orders to try images again, each with the time at which it was given, in
-    /// milliseconds since 1970: a store that is older than one must not overrule it.
-    pub retries: Vec<(DeviceId, Option<Content>, u64)>,
+    /// Orders to try images again: a store that is older than one must not overrule it.
+    pub retries: Vec<Retry>,
 }
+
+/// Order to try an image again, or all, on a device, and the time at which it was given, in
+/// milliseconds since 1970.
+pub type Retry = (DeviceId, Option<Content>, u64);
 
 impl Default for FleetStart {
     fn default() -> Self {
@@ -131,7 +135,7 @@ pub struct Fleet {
     knowledge: AtomicU8,
     key: TokenKey,
     built: SystemTime,
-    retries: HashMap<DeviceId, Vec<(Option<Content>, u64)>>,
+    retries: ArcSwap<Retries>,
     /// Devices that were forgotten while the store was being read.
     forgotten: Mutex<HashSet<DeviceId>>,
     /// True while there may be orders that nobody can read.
@@ -166,10 +170,6 @@ impl Fleet {
         };
         let table = Table::new(room, start.is_kept);
         let parts = table.parts().count();
-        let mut retries: HashMap<DeviceId, Vec<_>> = HashMap::new();
-        for (id, content, at) in start.retries {
-            retries.entry(id).or_default().push((content, at));
-        }
         Self {
             table,
             commons: Mutex::default(),
@@ -182,7 +182,7 @@ impl Fleet {
             knowledge: AtomicU8::new(knowledge as u8),
             key: start.key,
             built: start.built,
-            retries,
+            retries: ArcSwap::from_pointee(by_device(start.retries)),
             forgotten: Mutex::default(),
             has_unknown_orders: AtomicBool::new(false),
             before: Mutex::default(),

@@ -8,7 +8,7 @@ mod file;
 pub use act::{Act, ActKind, RetryOrder};
 
 use super::state_folder::{StateFolder, move_aside};
-use crate::event::{Event, event};
+use crate::event::{Event, event, say};
 use crate::util::durable;
 use crate::util::sync::lock;
 use file::{Entry, File, Unread};
@@ -30,12 +30,19 @@ const LONGEST: usize = 768 << 10;
 /// All that was ordered.
 #[derive(Debug)]
 pub struct Orders {
-    /// The file; `None` where none can be written.
-    path: Option<PathBuf>,
-    /// Whoever gives an order waits here for the disk. No check-in does.
-    turn: Mutex<()>,
+    /// The folder and the file in it; `None` where none can be written.
+    place: Option<Place>,
+    /// Number of the folder in which the file was read or written last. Whoever gives an order
+    /// waits here for the disk. No check-in does.
+    turn: Mutex<u64>,
     /// Held for moments only.
     kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Place {
+    folder: StateFolder,
+    path: PathBuf,
 }
 
 /// Orders as they are known.
@@ -51,17 +58,63 @@ impl Orders {
     /// that makes no sense is renamed and never deleted. Without a folder there are none, and
     /// none are taken.
     pub fn open(folder: Option<&StateFolder>) -> (Self, Option<Event>) {
-        let path = folder.map(|folder| folder.path().join(NAME));
-        let (kept, event) = match &path {
-            Some(path) => read(path),
+        let place = folder.map(|folder| Place {
+            folder: folder.clone(),
+            path: folder.path().join(NAME),
+        });
+        let (kept, event) = match &place {
+            Some(place) => read(&place.path),
             None => (Kept::Known(File::default()), None),
         };
+        let number = folder.and_then(|folder| folder.standing().ok());
         let orders = Self {
-            path,
-            turn: Mutex::default(),
+            place,
+            turn: Mutex::new(number.unwrap_or_default()),
             kept: Mutex::new(kept),
         };
         (orders, event)
+    }
+
+    /// Goes on in a state folder that was taken in the place of another: orders that stand
+    /// there hold, and those of before are written behind them. Nothing is done where the
+    /// folder is the same, or is not this server's now.
+    ///
+    /// # Errors
+    ///
+    /// They could not be written, and hold all the same. It is to be tried again.
+    pub fn follow(&self) -> Result<(), Event> {
+        let mut turn = lock(&self.turn);
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
+        match place.folder.standing() {
+            Ok(number) if number != *turn => self.join(place, number, &mut turn),
+            _ => Ok(()),
+        }
+    }
+
+    /// Joins the orders that stand in another folder.
+    fn join(&self, place: &Place, number: u64, turn: &mut u64) -> Result<(), Event> {
+        let (found, event) = read(&place.path);
+        if let Some(event) = event {
+            say(&event);
+        }
+        let own = lock(&self.kept).clone();
+        let kept = match (found, own) {
+            (Kept::Known(mut found), Kept::Known(own)) => {
+                if found.append(&own) {
+                    let text = found.bounded(KEPT, LONGEST);
+                    write(&place.path, &text).map_err(|error| {
+                        event!(ORDERS_UNKEPT, file = &place.path, error = &error)
+                    })?;
+                }
+                Kept::Known(found)
+            }
+            (found, _) => found,
+        };
+        *lock(&self.kept) = kept;
+        *turn = number;
+        Ok(())
     }
 
     /// Tells whether there may be orders that cannot be read: a newer version's, or those on a
@@ -166,14 +219,22 @@ impl Orders {
 
     /// Changes the orders on the disk, and then here.
     fn change(&self, change: impl FnOnce(&mut File)) -> io::Result<()> {
-        let _turn = lock(&self.turn);
-        let Some(path) = &self.path else {
+        let mut turn = lock(&self.turn);
+        let Some(place) = &self.place else {
             return Err(io::Error::other(event!(ORDERS_NO_FOLDER)));
         };
+        let path = &place.path;
         let unwritten = |error: &io::Error| {
             let event = event!(ORDERS_UNWRITTEN, file = path, error = error);
             io::Error::new(error.kind(), event)
         };
+        // Another server's orders are not replaced by this one's.
+        let number = place.folder.look();
+        let number = number.map_err(|lost| io::Error::other(event!(ORDERS_AWAY, why = lost)))?;
+        if number != *turn {
+            let joined = self.join(place, number, &mut turn);
+            joined.map_err(io::Error::other)?;
+        }
         let mut kept = lock(&self.kept).clone();
         if matches!(kept, Kept::Unknown) {
             // A disk may have come back.
@@ -184,13 +245,15 @@ impl Orders {
         };
         change(&mut file);
         let text = file.bounded(KEPT, LONGEST);
-        let written = durable::replace(path, text.as_bytes(), MODE);
-        written
-            .and_then(durable::Durability::kept)
-            .map_err(|error| unwritten(&error))?;
+        write(path, &text).map_err(|error| unwritten(&error))?;
         *lock(&self.kept) = Kept::Known(file);
         Ok(())
     }
+}
+
+/// Writes the file to the disk.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    durable::replace(path, text.as_bytes(), MODE)?.kept()
 }
 
 /// Reads the file, and returns what is to be said of it.

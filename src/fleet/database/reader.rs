@@ -36,6 +36,7 @@ fn open(
     look: impl Fn(&Connection) -> Result<(), Fault>,
 ) -> Result<Option<Connection>, Fault> {
     let place = Place::new(dir.to_owned());
+    place.holds_files()?;
     match std::fs::metadata(place.file()) {
         Ok(data) if data.len() == 0 => return Ok(None),
         Ok(_) => {}

@@ -107,6 +107,17 @@ impl State {
         self.is_read() && *lock(&self.known) == file
     }
 
+    /// Tells whether another file was read, or begun here.
+    pub(super) fn knows_another(&self, file: Option<Identity>) -> bool {
+        let known = *lock(&self.known);
+        self.is_read() && known.is_some() && known != file
+    }
+
+    /// Takes that another process may have written to the file that was read.
+    pub(super) fn forget_file(&self) {
+        *lock(&self.known) = None;
+    }
+
     pub(super) fn is_read(&self) -> bool {
         self.is_read.load(Ordering::Acquire)
     }

@@ -1,7 +1,9 @@
 //! Memory of the fleet, as the journal sees it that keeps it.
 
+use crate::fleet::database::Changed;
 use crate::fleet::id::DeviceId;
 use crate::fleet::record::Record;
+use std::mem;
 
 /// Memory whose changes are written, and that is read into at the start.
 pub(crate) trait Kept: Send + Sync + 'static {
@@ -37,4 +39,32 @@ pub(crate) trait Kept: Send + Sync + 'static {
     /// giver. The journal asks every minute and adds them to those of the hour; those of the
     /// kind `versions` take the place of what it has for the hour.
     fn take_hour(&self) -> Vec<(&'static str, String, u64)>;
+}
+
+/// Changes that were taken to be written. Whatever keeps them from it, they wait again.
+pub(super) struct Taken<'k> {
+    kept: &'k dyn Kept,
+    /// The devices.
+    pub(super) devices: Vec<Changed>,
+}
+
+impl<'k> Taken<'k> {
+    /// Takes up to `most` of them.
+    pub(super) fn new(kept: &'k dyn Kept, most: usize) -> Self {
+        let devices = kept.take_changed(most);
+        Self { kept, devices }
+    }
+
+    /// Takes that they were written.
+    pub(super) fn written(mut self) -> Vec<Changed> {
+        mem::take(&mut self.devices)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.devices.is_empty() {
+            self.kept.changed_again(mem::take(&mut self.devices));
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! The writer, one turn after the other. It has no clock of its own.
 
 use super::health::State;
-use super::kept::Kept;
+use super::kept::{Kept, Taken};
+use super::trouble::{Trouble, Weight};
 use super::wiper::Wiper;
 use crate::event::{Event, event, say, tell};
-use crate::fleet::database::{Changed, Database, Fault, Options, Place, Read, VERSIONS};
+use crate::fleet::database::{Database, Fault, Options, Place, Read, VERSIONS};
+use crate::fleet::state_folder::StateFolder;
 use crate::util::counts::COUNTS;
 use std::collections::BTreeMap;
-use std::mem::{self, Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,11 +18,6 @@ const TICK: Duration = Duration::from_millis(500);
 const SWEEP_TICK: Duration = Duration::from_millis(50);
 /// Number of devices that are written in one transaction.
 const BATCH: usize = 2_000;
-/// First pause behind a failure, and the longest one.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Time for which another program may lock the store before anybody is told.
-const LOCK: Duration = Duration::from_secs(5);
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_secs(2);
 /// Time after which the time served is written where nothing else is, while a term depends on
@@ -56,45 +52,16 @@ impl Now {
     }
 }
 
-/// Trouble with the store, from the first failure to the first success.
-#[derive(Debug)]
-struct Trouble {
-    since: Instant,
-    /// Kinds of faults that were told of.
-    told: Vec<Discriminant<Fault>>,
-    /// Number of tries that failed.
-    tries: u64,
-    pause: Duration,
-    until: Instant,
-}
-
-/// Changes that were taken to be written. Whatever keeps them from it, they wait again.
-struct Taken<'k> {
-    kept: &'k dyn Kept,
-    devices: Vec<Changed>,
-}
-
-impl Taken<'_> {
-    /// Takes that they were written.
-    fn written(mut self) -> Vec<Changed> {
-        mem::take(&mut self.devices)
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        if !self.devices.is_empty() {
-            self.kept.changed_again(mem::take(&mut self.devices));
-        }
-    }
-}
-
 /// The one who writes the store.
 pub(super) struct Writer {
     place: Place,
     kept: Arc<dyn Kept>,
     state: Arc<State>,
     options: Options,
+    /// The folder, which may be lost; `None` where nobody watches it.
+    folder: Option<StateFolder>,
+    /// Number of the folder in which the store was opened last.
+    number: u64,
     database: Option<Database>,
     trouble: Option<Trouble>,
     looked: Option<Instant>,
@@ -124,6 +91,8 @@ impl Writer {
             kept,
             state,
             options,
+            folder: None,
+            number: 0,
             database: None,
             trouble: None,
             looked: None,
@@ -135,6 +104,12 @@ impl Writer {
             checked: None,
             aside: None,
         }
+    }
+
+    /// Takes the folder: nothing is written while it is not this server's.
+    pub(super) fn held_by(self, folder: StateFolder) -> Self {
+        let folder = Some(folder);
+        Self { folder, ..self }
     }
 
     /// Returns the number of tries that failed since the trouble began that there is.
@@ -184,18 +159,43 @@ impl Writer {
 
     /// Returns whether a sweep is under way.
     fn work(&mut self, now: Now) -> Result<bool, Fault> {
+        let is_lost = |folder: &StateFolder| folder.standing().is_err();
+        if self.folder.as_ref().is_some_and(is_lost) {
+            return Err(Fault::Away);
+        }
         self.look(now)?;
         let mut database = match self.database.take() {
             Some(database) => database,
-            None => Database::open(&self.place, self.options)?,
+            None => self.open()?,
         };
         let done = self.work_on(&mut database, now);
         self.database = Some(database);
         done
     }
 
+    /// Opens the store, in the folder as it is now.
+    fn open(&mut self) -> Result<Database, Fault> {
+        let number = match &self.folder {
+            // Nothing may be begun where another server writes.
+            Some(folder) => folder.look().map_err(|_| Fault::Away)?,
+            None => 0,
+        };
+        let database = Database::open(&self.place, self.options)?;
+        if number != self.number && self.state.is_read() {
+            // Another server may have written to it meanwhile, also where it is the same.
+            self.state.forget_file();
+            self.kept.all_changed();
+        }
+        self.number = number;
+        Ok(database)
+    }
+
     fn work_on(&mut self, database: &mut Database, now: Now) -> Result<bool, Fault> {
         if !self.state.knows(database.identity()) {
+            if self.state.knows_another(database.identity()) {
+                // What was written is in that one.
+                self.kept.all_changed();
+            }
             self.read(database, now)?;
         }
         if let Some(fault) = database.unwritable() {
@@ -298,10 +298,7 @@ impl Writer {
         let mut is_tried = self.trouble.is_none() && !is_due;
         loop {
             let kept = &*self.kept;
-            let taken = Taken {
-                kept,
-                devices: kept.take_changed(BATCH),
-            };
+            let taken = Taken::new(kept, BATCH);
             if taken.devices.is_empty() && is_tried {
                 return Ok(());
             }
@@ -357,9 +354,8 @@ impl Writer {
     /// Tells that the store can be written again, if anybody heard that it could not.
     fn recovered(&mut self, now: Now) {
         if let Some(trouble) = self.trouble.take()
-            && !trouble.told.is_empty()
+            && let Some(seconds) = trouble.over(now.at)
         {
-            let seconds = now.at.duration_since(trouble.since).as_secs();
             let file = self.place.file();
             let tries = trouble.tries;
             tell!(
@@ -372,7 +368,11 @@ impl Writer {
     }
 
     fn failed(&mut self, fault: &Fault, now: Now) {
+        let is_lost = |folder: &StateFolder| folder.look().is_err();
         let closer = match fault {
+            Fault::Full | Fault::Locked | Fault::Away => None,
+            // What is wrong with the store is the folder.
+            _ if self.folder.as_ref().is_some_and(is_lost) => Some(Fault::Away),
             Fault::Failing(_) => self.place.refuses(),
             _ => None,
         };
@@ -380,8 +380,17 @@ impl Writer {
         match fault {
             Fault::Broken(error) => return self.broken(error, now),
             Fault::Gone => return self.gone(now),
+            Fault::Away => {
+                if let Some(database) = self.database.take() {
+                    database.leave();
+                }
+            }
             // Only a new connection finds out whether these are over.
-            Fault::Newer { .. } | Fault::ReadOnly(_) | Fault::Failing(_) | Fault::Older { .. } => {
+            Fault::Newer { .. }
+            | Fault::ReadOnly(_)
+            | Fault::Failing(_)
+            | Fault::NoFile(_)
+            | Fault::Older { .. } => {
                 self.database = None;
             }
             Fault::Full | Fault::Locked => {}
@@ -391,37 +400,25 @@ impl Writer {
 
     /// Returns the trouble that there is now, from a moment on where there was none.
     fn in_trouble(&mut self, now: Now) -> &mut Trouble {
-        self.trouble.get_or_insert_with(|| Trouble {
-            since: now.at,
-            told: Vec::new(),
-            tries: 0,
-            pause: FIRST_PAUSE,
-            until: now.at,
-        })
+        self.trouble.get_or_insert_with(|| Trouble::new(now.at))
     }
 
     /// Takes a fault that has to pass by itself.
     fn troubled(&mut self, fault: &Fault, now: Now) {
-        let trouble = self.in_trouble(now);
-        trouble.tries += 1;
-        trouble.until = now.at + trouble.pause;
-        trouble.pause = (trouble.pause * 2).min(LONGEST_PAUSE);
-        let is_worth_it = *fault != Fault::Locked || now.at.duration_since(trouble.since) >= LOCK;
-        let kind = discriminant(fault);
-        let is_news = is_worth_it && !trouble.told.contains(&kind);
-        if is_news {
-            trouble.told.push(kind);
-        }
-        let is_newer = matches!(fault, Fault::Newer { .. });
-        let why = is_worth_it.then(|| self.event(fault));
-        if let (true, Some(why)) = (is_news, &why) {
+        let weight = self.in_trouble(now).failed_again(fault, now.at);
+        let why = (weight != Weight::None).then(|| self.event(fault));
+        let is_away = *fault == Fault::Away;
+        if let (Weight::News, Some(why)) = (weight, &why)
+            && !is_away
+        {
+            // That the folder is lost was said by whoever saw it.
             say(why);
         }
         self.state.failed(why);
-        if self.state.is_read() {
+        if self.state.is_read() || is_away {
             return;
         }
-        if is_newer && is_news {
+        if matches!(fault, Fault::Newer { .. }) && weight == Weight::News {
             self.kept.is_newer();
         } else if self.database.is_none() && self.place.holds_nothing() {
             // There is none, and none can be begun: there is nothing to know.
@@ -431,6 +428,11 @@ impl Writer {
 
     fn event(&self, fault: &Fault) -> Event {
         let file = self.place.file();
+        if *fault == Fault::Away {
+            let folder = self.folder.as_ref();
+            let lost = folder.and_then(|folder| folder.standing().err());
+            return lost.unwrap_or_else(|| fault.event(file));
+        }
         let is_open = self.database.is_some();
         let is_unread = !self.state.is_read() && (is_open || !self.place.holds_nothing());
         match fault {
@@ -478,10 +480,7 @@ impl Writer {
     /// a reason why not, and an end to tell of.
     fn anew(&mut self, fault: &Fault, why: Event, now: Now) {
         say(&why);
-        let trouble = self.in_trouble(now);
-        trouble.tries += 1;
-        trouble.told.push(discriminant(fault));
-        trouble.until = now.at;
+        self.in_trouble(now).failed(fault, now.at);
         self.state.failed(Some(why));
         self.looked = None;
         if self.state.is_read() {
