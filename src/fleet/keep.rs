@@ -3,7 +3,7 @@
 use super::about::{Build, Profile};
 use super::journal::Kept;
 use super::news::say_end;
-use super::outcome::{Change, History, Moment, OFFERS, OfferedImage};
+use super::outcome::{Change, Moment, OfferedImage, date_unknown};
 use super::protected::BOOT;
 use super::record::Record;
 use super::table::STRETCH;
@@ -91,7 +91,7 @@ impl Kept for Fleet {
             self.share(&mut old, &mut known);
             let mut is_damaged = false;
             if let Some(history) = &mut old.history {
-                is_damaged = history.date_unknown(now.wall);
+                is_damaged = date_unknown(&mut history.failed, now.wall);
                 history.restarted(now);
                 // An order from a time that has not come yet, by a clock that was ahead, would
                 // overrule what fails from now on at each start.
@@ -116,7 +116,7 @@ impl Kept for Fleet {
                 continue;
             }
             let was_settled = old.is_settled;
-            let change = self
+            let changes = self
                 .table
                 .change(&mut shard, &id, |record| merge(record, old, now));
             let known = shard.get(&id);
@@ -129,9 +129,12 @@ impl Kept for Fleet {
                 // Where there is no room it stays a newcomer.
                 self.settle(&mut shard, &id);
             }
-            let ended = change.flatten().and_then(|change| shard.ended(&id, change));
+            let changes = changes.unwrap_or_default().into_iter();
+            let ended: Vec<_> = changes
+                .filter_map(|change| shard.ended(&id, change))
+                .collect();
             drop(shard);
-            if let Some(ended) = &ended {
+            for ended in &ended {
                 say_end(ended);
             }
         }
@@ -188,8 +191,8 @@ impl Fleet {
 }
 
 /// Puts what was known of a device behind what it said since the start. Returns how that
-/// ended an offer.
-fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
+/// ended offers.
+fn merge(record: &mut Record, old: Record, now: Moment) -> Vec<Change> {
     let apart = record.first_seen.saturating_sub(old.last_seen);
     let same_boot = u32::from(u128::from(apart) < BOOT.as_millis());
     let boots = record.boots.saturating_sub(same_boot);
@@ -201,36 +204,11 @@ fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
     }
     record.own = record.own.take().or(old.own);
     record.has_lost_own |= old.has_lost_own;
-    let mut history = old.history?;
-    // It came meanwhile, and said what it runs.
-    let change = history.checked(&record.build, now);
-    let since = record.history.take();
-    for offer in since.map(|since| since.offers).unwrap_or_default() {
-        append(&mut history, offer);
-    }
+    let Some(mut history) = old.history else {
+        return Vec::new();
+    };
+    let since = record.history.take().map(|since| *since);
+    let changes = history.join(since, &record.build, now);
     record.history = Some(history);
-    change
-}
-
-fn append(history: &mut History, mut offer: super::Offer) {
-    // How often it was forced before counts on.
-    let mut before = history.offers.iter().rev();
-    let before = before.find(|before| before.image.content == offer.image.content);
-    if let Some(before) = before.filter(|before| before.before.version() == offer.before.version())
-    {
-        offer.forced = offer.forced.saturating_add(before.forced);
-    }
-    if let Some(last) = history.offers.last_mut()
-        && last.end.goes_on()
-        && last.image.content == offer.image.content
-    {
-        // Its token has the new number.
-        *last = offer;
-        return;
-    }
-    history.offers.reserve_exact(1);
-    history.offers.push(offer);
-    if history.offers.len() > OFFERS {
-        history.offers.remove(0);
-    }
+    changes
 }

@@ -21,6 +21,12 @@
 //! nobody silent. An offer knows when its term began, and not when it ends: whoever changes
 //! `gateway.fleet.silent_after` changes it for those that wait, too.
 
+mod failed;
+mod joined;
+
+pub use failed::{Content, Failure};
+pub(super) use failed::{ENOUGH, FAILED, date_unknown, times_failed};
+
 use super::about::Build;
 use super::offer_end::OfferEnd;
 use std::sync::Arc;
@@ -28,26 +34,6 @@ use std::time::Duration;
 
 /// Number of offers that are kept of a device, the newest ones.
 pub(super) const OFFERS: usize = 5;
-/// Number of images that are remembered to have failed on a device. Where more did, it is
-/// offered nothing that did not fail yet either.
-pub(super) const FAILED: usize = 16;
-/// Number of times that one image may fail on a device.
-pub(super) const ENOUGH: u32 = 2;
-
-/// Content of an image: the first 16 bytes of its SHA-256.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Content(pub [u8; 16]);
-
-impl Content {
-    /// Content that no file has. It stands among what failed for images that nobody can name,
-    /// because what the store said of them is damaged: any may be one of them.
-    pub(crate) const UNKNOWN: Self = Self([0xff; 16]);
-
-    /// Takes it from the SHA-256 of the whole file.
-    pub fn of(sha256: &[u8; 32]) -> Self {
-        Self(sha256.first_chunk().copied().unwrap_or_default())
-    }
-}
 
 /// Image that was offered. Many offers share one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -138,26 +124,6 @@ pub struct Offer {
     pub at: u64,
     /// Time at which its term began, in served milliseconds.
     pub since: u64,
-}
-
-/// Image that failed on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// Its content.
-    pub content: Content,
-    /// Number of offers that ended so.
-    pub times: u32,
-    /// Time of the last, in milliseconds since 1970.
-    pub at: u64,
-}
-
-impl Failure {
-    /// Image that nobody can name, and that failed, at a time that nobody knows.
-    pub(crate) const UNKNOWN: Self = Self {
-        content: Content::UNKNOWN,
-        times: ENOUGH,
-        at: u64::MAX,
-    };
 }
 
 /// Offers of one device, and what failed on it.
@@ -354,16 +320,6 @@ impl History {
         times_failed(failed.map(|failed| (failed.content, failed.times)), content)
     }
 
-    /// Dates what nobody can name among what failed, where nobody knows when it did: an order
-    /// from before frees nothing of it. Returns whether there was any.
-    pub(super) fn date_unknown(&mut self, now: u64) -> bool {
-        let mut failed = self.failed.iter_mut();
-        let of_no_time =
-            |failed: &&mut Failure| failed.content == Content::UNKNOWN && failed.at == u64::MAX;
-        let found = failed.find(of_no_time);
-        found.map(|failed| failed.at = now).is_some()
-    }
-
     /// Returns the number of boots at which an image was forced on the device in vain, while
     /// it ran the version of `build`.
     pub fn times_forced(&self, content: Content, build: &Build) -> u32 {
@@ -425,50 +381,13 @@ impl History {
         (offer.end, offer.at) = (to, now.wall);
         if to.is_failure() {
             let content = offer.image.content;
-            self.fail(content, now);
+            failed::add(&mut self.failed, content, 1, now.wall);
         }
         Some(Change {
             from: Some(from),
             to,
         })
     }
-
-    fn fail(&mut self, content: Content, now: Moment) {
-        let mut known = self.failed.iter_mut();
-        if let Some(failed) = known.find(|failed| failed.content == content) {
-            failed.times = failed.times.saturating_add(1);
-            failed.at = now.wall;
-            return;
-        }
-        // What failed once is offered again in any case.
-        if self.failed.len() >= FAILED
-            && let Some(at) = self.failed.iter().position(|failed| failed.times < ENOUGH)
-        {
-            self.failed.remove(at);
-        }
-        if self.failed.len() < FAILED {
-            self.failed.reserve_exact(1);
-            self.failed.push(Failure {
-                content,
-                times: 1,
-                at: now.wall,
-            });
-        }
-    }
-}
-
-/// Returns how often an image failed, by all that did, each with the number of times. `None`
-/// says that it may have, and nobody knows.
-pub(super) fn times_failed(
-    mut failed: impl ExactSizeIterator<Item = (Content, u32)> + Clone,
-    content: Content,
-) -> Option<u32> {
-    if let Some((_, times)) = failed.clone().find(|(known, _)| *known == content) {
-        return Some(times);
-    }
-    let is_full = failed.len() >= FAILED && failed.clone().all(|(_, times)| times >= ENOUGH);
-    let may_have = is_full || failed.any(|(known, _)| known == Content::UNKNOWN);
-    (!may_have).then_some(0)
 }
 
 impl Offer {
