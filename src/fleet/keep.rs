@@ -73,6 +73,7 @@ impl Kept for Fleet {
     fn all_read(&self) {
         self.know(Knowledge::Everything);
         lock(&self.forgotten).clear();
+        lock(&self.given).clear();
     }
 
     fn is_newer(&self) {
@@ -101,6 +102,9 @@ impl Kept for Fleet {
                 }
             }
             let mut shard = self.table.shard(&id);
+            if let Some(history) = &mut old.history {
+                self.order_again(&id, history);
+            }
             if shard.get(&id).is_none() {
                 // What was forgotten meanwhile is to be removed there, too.
                 if !shard.changed.contains(&id) {

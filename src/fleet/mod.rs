@@ -50,7 +50,7 @@ use crate::event::Event;
 use crate::ota::device_memory::{NoRoom, OwnModel};
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
-use act::{Retries, by_device};
+use act::{Given, Retries, by_device};
 use arc_swap::ArcSwap;
 use clock::ServedClock;
 use commons::Commons;
@@ -136,6 +136,8 @@ pub struct Fleet {
     key: TokenKey,
     built: SystemTime,
     retries: ArcSwap<Retries>,
+    /// Orders to try images again that were given while the store was being read.
+    given: Mutex<Given>,
     /// Devices that were forgotten while the store was being read.
     forgotten: Mutex<HashSet<DeviceId>>,
     /// True while there may be orders that nobody can read.
@@ -183,6 +185,7 @@ impl Fleet {
             key: start.key,
             built: start.built,
             retries: ArcSwap::from_pointee(by_device(start.retries)),
+            given: Mutex::default(),
             forgotten: Mutex::default(),
             has_unknown_orders: AtomicBool::new(false),
             before: Mutex::default(),

@@ -24,8 +24,10 @@
 mod failed;
 mod joined;
 
+#[cfg(test)]
+pub(super) use failed::FAILED;
 pub use failed::{Content, Failure};
-pub(super) use failed::{ENOUGH, FAILED, date_unknown, times_failed};
+pub(super) use failed::{ENOUGH, date_unknown, times_failed};
 
 use super::about::Build;
 use super::offer_end::OfferEnd;

@@ -86,3 +86,33 @@ fn where_nobody_can_read_what_failed_nothing_is_offered_until_an_order() {
     read(&fleet, vec![(id(1), stored(vec![twice]))]);
     assert_eq!(asks(&fleet, 1, 2000), "a_2.0.bin");
 }
+
+#[test]
+fn an_order_that_is_given_before_a_device_is_read_holds_for_what_is_read() {
+    let content = |n: u8| Content([n; 16]);
+    let failure = |n: u8| Failure {
+        content: content(n),
+        times: ENOUGH,
+        at: u64::MAX / 2,
+    };
+    for (contents, left) in [
+        (None, vec![]),
+        (Some([content(1)]), vec![failure(2), failure(3)]),
+    ] {
+        let fleet = unread(&[]);
+        assert!(asks(&fleet, 1, 2000).contains("Unread"));
+        let contents = contents.as_ref().map(<[_; 1]>::as_slice);
+        fleet.retry(&id(1), contents).unwrap();
+        let failed = vec![failure(1), failure(2), failure(3)];
+        read(
+            &fleet,
+            vec![(id(1), stored(failed.clone())), (id(2), stored(failed))],
+        );
+        let failed = |number| {
+            let history = fleet.find(&id(number)).unwrap().history;
+            history.map_or(Vec::new(), |history| history.failed)
+        };
+        assert_eq!(failed(1), left);
+        assert_eq!(failed(2).len(), 3);
+    }
+}
