@@ -67,6 +67,17 @@ pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<
     })
 }
 
+impl Known {
+    /// Takes whether orders can be read by now, and what they say where they could not before.
+    pub(super) fn hear_orders(&self) {
+        let are_unknown = self.orders.is_unknown();
+        if !are_unknown && self.fleet.has_unknown_orders() {
+            self.fleet.ordered(retries(&self.orders), SystemTime::now());
+        }
+        self.fleet.orders_are_unknown(are_unknown);
+    }
+}
+
 /// Returns the orders in force to try images again.
 pub(super) fn retries(orders: &Orders) -> Vec<Retry> {
     let retries = orders.retries().into_iter().map(|order| {
@@ -143,7 +154,7 @@ async fn tick(known: &Known) {
             // Who waits for a connection waits for no million devices.
             yield_now().await;
         }
-        known.fleet.orders_are_unknown(known.orders.is_unknown());
+        known.hear_orders();
         let lag = Duration::from_millis(known.journal.health().lag_ms);
         COUNTS.set_store_lag(lag);
     }

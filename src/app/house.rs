@@ -68,6 +68,7 @@ impl Readiness for House {
             ),
             check("certificate", lacks.then(|| event!(READY_NO_CERTIFICATE))),
             check("store", self.store_lacks()),
+            check("orders", self.known.orders.unread()),
         ]
     }
 }
@@ -217,6 +218,7 @@ impl FleetSource for House {
         let orders = &self.known.orders;
         let written = orders.retry_all(&id, files.as_deref(), name, &from, now);
         written.map_err(|error| not_kept(&error))?;
+        self.known.hear_orders();
         let retried = fleet.retry(device, contents.as_deref());
         self.known.journal.nudge();
         let retried = retried.ok_or(OrderError::NoDevice)?;
@@ -236,6 +238,7 @@ impl FleetSource for House {
         let (id, from) = (device.to_string(), from.to_string());
         let written = self.known.orders.forget(&id, name, &from, now);
         written.map_err(|error| not_kept(&error))?;
+        self.known.hear_orders();
         // One that went meanwhile is forgotten, too.
         self.known.fleet.forget(device);
         self.known.journal.forget(device, &record.client);

@@ -85,6 +85,8 @@ pub enum Reason<'a> {
     Unread,
     /// The store was written by a newer program, and nobody here knows what failed.
     NewerStore,
+    /// Nobody can read what people ordered, which might forbid it.
+    UnknownOrders,
     /// The device fetched an image, and does not say what it runs since: whether that image
     /// failed on it is still to be seen.
     Unsaid,

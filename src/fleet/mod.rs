@@ -76,8 +76,7 @@ pub enum Knowledge {
     Failures,
     /// All is known.
     Everything,
-    /// The store, or the orders, are a newer program's: nothing is offered that might have
-    /// failed.
+    /// The store is a newer program's: nothing is offered that might have failed.
     Newer,
 }
 
@@ -200,9 +199,6 @@ impl Fleet {
 
     /// Returns what is known of what came before this process.
     pub fn knowledge(&self) -> Knowledge {
-        if self.has_unknown_orders.load(Ordering::Relaxed) {
-            return Knowledge::Newer;
-        }
         let at = usize::from(self.knowledge.load(Ordering::Acquire));
         Knowledge::ALL.get(at).copied().unwrap_or(Knowledge::Newer)
     }
@@ -211,6 +207,11 @@ impl Fleet {
     pub fn orders_are_unknown(&self, are_unknown: bool) {
         self.has_unknown_orders
             .store(are_unknown, Ordering::Relaxed);
+    }
+
+    /// Tells whether there may be orders that nobody here can read.
+    pub fn has_unknown_orders(&self) -> bool {
+        self.has_unknown_orders.load(Ordering::Relaxed)
     }
 
     fn know(&self, knowledge: Knowledge) {

@@ -385,8 +385,9 @@ impl DeviceMemory for Visit<'_> {
 
     fn failed(&self, sha256: &[u8; 32]) -> Result<u32, Unknown> {
         match self.fleet.knowledge() {
-            Knowledge::Nothing => return Err(Unknown::Unread),
             Knowledge::Newer => return Err(Unknown::Newer),
+            _ if self.fleet.has_unknown_orders() => return Err(Unknown::Orders),
+            Knowledge::Nothing => return Err(Unknown::Unread),
             Knowledge::Failures | Knowledge::Everything => {}
         }
         let shard = self.fleet.table.shard(&self.id);

@@ -1,4 +1,5 @@
-//! Orders of people about devices that are not read yet: what was acknowledged holds.
+//! Orders of people, where they cannot be read, or the devices that they are about are not read
+//! yet: nothing is offered that one of them might forbid, and what was acknowledged holds.
 
 use super::support::server::{Setup, request};
 use super::support::{Server, until};
@@ -52,6 +53,43 @@ fn ready(server: &Server) -> (u16, Value) {
 
 fn retry(server: &Server, device: &str) -> (u16, Value) {
     server.admin_json("POST", &format!("/api/v1/devices/{device}/retry"), "")
+}
+
+#[test]
+fn where_they_cannot_be_read_that_is_said_and_passes() {
+    let (setup, state) = failed_twice();
+    let file = state.join("orders.json");
+    fs::write(&file, "{\"version\": 2, \"acts\": []}").unwrap();
+    let server = setup.start(CONFIG);
+    until("the store", || {
+        (ready(&server).1["checks"]["store"]["ok"] == true).then_some(())
+    });
+    let (status, said) = ready(&server);
+    assert_eq!(
+        (status, &said["checks"]["orders"]["ok"]),
+        (503, &json!(false))
+    );
+    let why = said["checks"]["orders"]["why"].as_str().unwrap();
+    assert!(why.contains("orders.json"), "{why}");
+    assert_eq!(check_in(&server, GOOD), None);
+    server.event("withheld.orders-unread", &[("device", GOOD)]);
+    let (status, said) = retry(&server, BAD);
+    let words = said["error"]["message"].as_str().unwrap();
+    assert!(status == 503 && words.contains("orders.newer"), "{said}");
+    // Somebody goes back to the file of before: what stands there holds.
+    let order = json!({
+        "at": jiff::Timestamp::now().to_string(),
+        "act": "retry",
+        "by": "x",
+        "from": "y",
+        "device": BAD,
+    });
+    fs::write(&file, format!("{{\"version\": 1, \"acts\": [{order}]}}")).unwrap();
+    until("readiness", || (ready(&server).0 == 200).then_some(()));
+    server.event("orders.read", &[]);
+    assert!(check_in(&server, GOOD).is_some());
+    assert!(check_in(&server, BAD).is_some());
+    assert_eq!(retry(&server, GOOD).0, 200);
 }
 
 #[test]

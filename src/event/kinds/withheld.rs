@@ -78,6 +78,11 @@ kinds! { REASONS:
         "gateway.state 中的记录由更新版本的程序写入，本程序读不懂，不知道它是否曾在该设备上失败：请运行更新的版本",
         "what lies in gateway.state was written by a newer version of this program, and nobody knows whether it failed on the device: \
          run the newer version");
+    /// What people ordered cannot be read.
+    WITHHELD_ORDERS_UNREAD = reason("withheld.orders-unread", &[],
+        "无法读取 gateway.state 中的 orders.json，其中可能有命令；日志中的 orders.unreadable 或 orders.newer 说明原因，能够读取之后即可升级",
+        "orders.json in gateway.state cannot be read, and people may have ordered otherwise: the log says why (orders.unreadable, \
+         orders.newer); it is offered once that can be read");
     /// The device fetched an image, and does not say what it runs.
     WITHHELD_UNSAID = reason("withheld.unsaid", &[],
         "设备取走了固件，之后的签到却没有说明它运行什么（既无版本也无 application.elf_sha256）：在它说明之前，或算作失联之前（gateway.fleet.silent_after），\
