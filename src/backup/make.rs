@@ -157,10 +157,10 @@ fn may_take(file: &Path, places: &Places, sources: &[Source]) -> Result<(), Even
     }
     let itself = real(file);
     let is_it = |source: &Source| itself.is_some() && real(&source.file) == itself;
-    match sources.iter().any(is_it) {
-        true => Err(event!(BACKUP_ITSELF, file = file)),
-        false => Ok(()),
+    if sources.iter().any(is_it) {
+        return Err(event!(BACKUP_ITSELF, file = file));
     }
+    Ok(())
 }
 
 /// Lists what is backed up, in the order of the archive.

@@ -84,7 +84,7 @@ pub(super) struct PatientStream {
     pub(super) patience: Patience,
 }
 
-/// What a socket says where its time is over.
+/// Tells whether a socket says that its time is over.
 fn is_over(error: &io::Error) -> bool {
     matches!(
         error.kind(),

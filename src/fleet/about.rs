@@ -206,6 +206,11 @@ impl Build {
         check_in.version_header.is_some() || report.version.is_some() || elf(report).is_some()
     }
 
+    /// Tells whether it says so.
+    pub(super) fn is_said(&self) -> bool {
+        self.said_version().is_some() || self.elf_sha256.is_some()
+    }
+
     /// Returns the version that it runs; `0.0.0` where it said none.
     pub fn version(&self) -> &str {
         self.said_version().unwrap_or("0.0.0")

@@ -208,11 +208,19 @@ fn merge(record: &mut Record, old: Record, now: Moment) -> Vec<Change> {
     }
     record.own = record.own.take().or(old.own);
     record.has_lost_own |= old.has_lost_own;
+    // It came meanwhile, and may have said what it runs.
+    let is_said = record.build.is_said();
+    if !is_said && old.build.is_said() {
+        (record.build, record.profile) = (old.build, old.profile);
+    } else if *record.profile == Profile::default() {
+        record.profile = old.profile;
+    }
     let Some(mut history) = old.history else {
         return Vec::new();
     };
     let since = record.history.take().map(|since| *since);
-    let changes = history.join(since, &record.build, now);
+    let said = is_said.then_some(&*record.build);
+    let changes = history.join(since, said, now);
     record.history = Some(history);
     changes
 }

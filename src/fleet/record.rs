@@ -119,7 +119,7 @@ pub struct Record {
     pub client: ClientId,
     /// Its description.
     pub profile: Arc<Profile>,
-    /// Build that it ran at its last check-in.
+    /// Build that it ran at its last check-in that said so.
     pub build: Arc<Build>,
     /// Time of its first check-in, in milliseconds since 1970.
     pub first_seen: u64,

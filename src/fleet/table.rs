@@ -73,7 +73,7 @@ pub(super) struct Table {
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     devices: Devices<Kept>,
-    /// Those of them that are not settled.
+    /// Devices that are not settled.
     newcomers: Newcomers,
     /// Looks at devices, each with the begin of a term in served milliseconds: none is later
     /// than its device's. All terms have one length, so that their ends come in this order

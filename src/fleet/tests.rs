@@ -173,8 +173,8 @@ fn newcomers_go_for_newcomers_alone() {
     for (device, gone) in [("a", None), ("b", Some("first")), ("c", Some("second"))] {
         come(device, 400);
         let all = ["first", "second", "again"];
-        let known = all.iter().filter(|device| knows(device)).count();
-        assert!(gone.is_none_or(|gone| !knows(gone)), "{device}: {known}");
+        let left = all.iter().filter(|device| knows(device)).count();
+        assert!(gone.is_none_or(|gone| !knows(gone)), "{device}: {left}");
     }
     assert!(knows("again"));
 }

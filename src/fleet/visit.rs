@@ -98,8 +98,10 @@ impl Visit<'_> {
             return;
         };
         self.named_before = known.named().map(Into::into);
-        // What it says nothing of is as it was: a body was lost, and not a board.
-        let is_other = !known.profile.is_of(check_in) && Profile::is_said_by(check_in);
+        // What it says nothing of is as it was: a body was lost, or a part of it, and not a
+        // board. Some firmware never says what runs: what it says else counts.
+        let is_whole = self.says_build || !known.build.is_said();
+        let is_other = is_whole && Profile::is_said_by(check_in) && !known.profile.is_of(check_in);
         let new_profile = is_other.then(|| Profile::of(check_in));
         let is_other = self.says_build && !known.build.is_of(check_in);
         let new_build = is_other.then(|| Build::of(check_in));

@@ -47,7 +47,7 @@ pub(super) struct Shares {
     is_short: AtomicBool,
     table: Mutex<Table<Arc<Wait>>>,
     report: Report,
-    /// Where what becomes of them is counted, if it is.
+    /// Counts of what becomes of them, if it is counted.
     meter: Option<&'static Counts>,
 }
 

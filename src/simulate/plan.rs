@@ -161,8 +161,10 @@ impl Default for MacPrefix {
 impl MacPrefix {
     /// Makes the MAC of a device, of which there are fewer than 2^24.
     pub(super) fn mac(self, number: u32) -> String {
-        let ([a, b, c], [_, d, e, f]) = (self.0, number.to_be_bytes());
-        format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+        let [_, behind @ ..] = number.to_be_bytes();
+        let bytes = self.0.iter().chain(&behind);
+        let bytes: Vec<_> = bytes.map(|byte| format!("{byte:02x}")).collect();
+        bytes.join(":")
     }
 }
 

@@ -75,6 +75,11 @@ fn every_configuration_that_we_show_is_good() {
                 .replace(cert, &format!("{name}.pem"))
                 .replace(key, &format!("{name}.key"));
         }
+        // So are files of tokens.
+        for path in paths_of(&text, "token_file:") {
+            fs::write(dir.path().join("token"), "0123456789abcdef".repeat(3)).unwrap();
+            text = text.replace(&path, "token");
+        }
         fs::write(&file, text).unwrap();
         let output = Command::new(BINARY)
             .args(["validate", "config.yaml"])
@@ -98,7 +103,8 @@ fn paths_of(text: &str, key: &str) -> Vec<String> {
                 .split([',', '}', ' '])
                 .next()
                 .unwrap_or_default();
-            if path.ends_with(".pem") || path.ends_with(".crt") || path.ends_with(".key") {
+            let ends = [".pem", ".crt", ".key", ".token"];
+            if ends.iter().any(|end| path.ends_with(end)) {
                 found.push(path.to_owned());
             }
         }

@@ -11,6 +11,7 @@ mod names;
 mod power;
 mod terms;
 mod tokens;
+mod unsaid;
 
 use super::support::server::request;
 use super::support::{Server, until};

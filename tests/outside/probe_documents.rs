@@ -401,10 +401,18 @@ fn every_rule_is_in_both_pages_with_what_to_do() {
         let file = format!("{TROUBLESHOOTING}{ending}");
         let text = fs::read_to_string(root().join(&file)).unwrap();
         let rules = rules();
-        let rows: Vec<&str> = text
-            .lines()
-            .filter(|line| line.starts_with("| `"))
-            .collect();
+        // The tables of rules: others show what a command says.
+        let is_head = |line: &&str| line.starts_with("| rule |") || line.starts_with("| 规则 |");
+        let mut lines = text.lines();
+        let mut rows: Vec<&str> = Vec::new();
+        while lines.by_ref().any(|line| is_head(&line)) {
+            rows.extend(
+                lines
+                    .by_ref()
+                    .skip(1)
+                    .take_while(|line| line.starts_with("| `")),
+            );
+        }
         let has = |rule: &&String| {
             let row = rows.iter().find(|row| row.contains(&format!("`{rule}`")));
             row.is_some_and(|row| row.matches('|').count() >= 3 && row.len() > rule.len() + 20)

@@ -7,14 +7,15 @@ use super::{Change, History, Moment, OFFERS, Offer, failed};
 
 impl History {
     /// Puts what happened `since` the start behind this, which the store knew. The device says
-    /// that it runs `build`. Returns the changes.
+    /// that it runs `build`, if it says anything of that. Returns the changes.
     pub(in crate::fleet) fn join(
         &mut self,
         since: Option<Self>,
-        build: &Build,
+        build: Option<&Build>,
         now: Moment,
     ) -> Vec<Change> {
-        let mut changes: Vec<_> = self.checked(build, now).into_iter().collect();
+        let checked = build.and_then(|build| self.checked(build, now));
+        let mut changes: Vec<_> = checked.into_iter().collect();
         let since = since.unwrap_or_default();
         // What ran since did not fail before, and what failed since did so once more.
         let ran = since.offers.iter();

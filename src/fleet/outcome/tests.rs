@@ -99,7 +99,7 @@ impl World {
         self.changes.extend(stored.restarted(now));
         let since = std::mem::replace(&mut self.history, stored);
         if let Some(said) = &self.said {
-            let changes = self.history.join(Some(since), said, now);
+            let changes = self.history.join(Some(since), Some(said), now);
             self.changes.extend(changes);
         }
     }

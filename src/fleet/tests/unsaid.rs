@@ -81,7 +81,16 @@ fn they_end_no_offer_and_take_nothing_from_what_is_known() {
         let mut world = World::new();
         assert_eq!(world.come(OLD), "a_2.0.bin");
         world.fetch();
-        for body in ["", "{", "{}", "nonsense", r#"{"board":{"name":"a"}}"#, "\0"] {
+        // Of what it says in a part of a body nothing counts, for the rest was lost.
+        for body in [
+            r#"{"chip_model_name":"esp32s3"}"#,
+            "",
+            "{",
+            "{}",
+            "nonsense",
+            r#"{"board":{"name":"a"}}"#,
+            "\0",
+        ] {
             let told = world.come(body);
             assert!(
                 !told.contains(".bin forced") && !told.ends_with(".bin"),
@@ -93,7 +102,7 @@ fn they_end_no_offer_and_take_nothing_from_what_is_known() {
             assert_eq!(known.named(), Some("a"), "{body}");
         }
         // It was there all the same.
-        assert_eq!(world.known().boots, 7);
+        assert_eq!(world.known().boots, 8);
         world.come(then);
         assert_eq!(world.ends()[0], end);
     }
@@ -108,6 +117,38 @@ fn they_end_no_offer_and_take_nothing_from_what_is_known() {
     assert_eq!(world.ends(), ["silent"]);
     world.come(NEW);
     assert_eq!(world.ends(), ["succeeded"]);
+}
+
+/// It came before the store was read, and what it did not say then the store says.
+#[test]
+fn what_is_read_later_is_not_overruled_by_one() {
+    let mut world = World::new();
+    world.come(OLD);
+    world.fetch();
+    let old = world.known();
+    for (body, version, end) in [
+        ("", "1.0", "fetched"),
+        (r#"{"chip_model_name":"esp32s3"}"#, "1.0", "fetched"),
+        (NEW, "2.0", "succeeded"),
+        (OLD, "1.0", "rolled-back"),
+    ] {
+        let start = FleetStart {
+            is_kept: true,
+            ..FleetStart::default()
+        };
+        let mut world = World {
+            fleet: Fleet::new(start),
+            ..World::new()
+        };
+        world.come(body);
+        world.fleet.failures_known();
+        world.fleet.read(vec![(DeviceId::new(DEVICE), old.clone())]);
+        world.fleet.all_read();
+        let known = world.known();
+        assert_eq!(known.build.version(), version, "{body}");
+        assert_eq!(known.named(), Some("a"), "{body}");
+        assert_eq!(world.ends(), [end], "{body}");
+    }
 }
 
 /// It would install the same image at each of its boots.

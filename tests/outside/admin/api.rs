@@ -110,7 +110,7 @@ fn a_device_that_checks_in_is_shown() {
     for (query, count) in [
         ("version=1.6.0", 1),
         ("version=1.6.6", 0),
-        ("q=DD-EE", 0),
+        ("q=DD-EE", 1),
         ("q=dd:ee", 1),
         ("end=offered", 1),
     ] {

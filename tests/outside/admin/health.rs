@@ -115,9 +115,9 @@ fn a_server_that_hangs_is_named_in_time() {
         let mut held = Vec::new();
         while held.len() < 2 {
             let (mut stream, _) = hangs.accept().unwrap();
-            let mut head = [0; 4096];
-            let length = stream.read(&mut head).unwrap_or(0);
-            if head[..length].starts_with(b"GET /healthz ") {
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap_or(0);
+            if request[..length].starts_with(b"GET /healthz ") {
                 let reply =
                     b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
                 stream.write_all(reply).unwrap();
