@@ -77,7 +77,7 @@ pub(super) fn open(
         tokens: Arc::default(),
         limits: Arc::default(),
     };
-    running.change(running.read(settings)?, &settings.limits);
+    running.change(RunningAdmin::read(settings)?, &settings.limits);
     let bind = Bind {
         ip: Some(address.ip()),
         ports: vec![Port::from(address.port())],
@@ -162,7 +162,7 @@ impl RunningAdmin {
     /// # Errors
     ///
     /// One of them is of no use.
-    pub(super) fn read(&self, settings: &Settings) -> Result<Vec<AdminToken>, ConfigFaults> {
+    pub(super) fn read(settings: &Settings) -> Result<Vec<AdminToken>, ConfigFaults> {
         let ReadTokens {
             tokens,
             faults,

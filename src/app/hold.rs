@@ -18,10 +18,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Everybody who is told that another folder was taken.
 #[derive(Clone)]
 pub(super) struct Hold {
-    pub(super) folder: StateFolder,
-    pub(super) known: Known,
+    folder: StateFolder,
+    known: Known,
     /// The admin address; `None` where it is off.
-    pub(super) admin: Option<RunningAdmin>,
+    admin: Option<RunningAdmin>,
 }
 
 /// What was done about the folder that is held.
@@ -62,6 +62,19 @@ async fn watch(hold: &Hold, done: &Arc<Mutex<Done>>) {
 }
 
 impl Hold {
+    /// Makes one, where there is a folder to hold.
+    pub(super) fn new(
+        folder: Option<&StateFolder>,
+        known: &Known,
+        admin: Option<&RunningAdmin>,
+    ) -> Option<Self> {
+        Some(Self {
+            folder: folder?.clone(),
+            known: known.clone(),
+            admin: admin.cloned(),
+        })
+    }
+
     fn look(&self, done: &mut Done) {
         let Ok(number) = self.folder.look() else {
             return;

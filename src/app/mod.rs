@@ -127,11 +127,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
         };
         admin.service(&settings, house, tls.clone())
     });
-    let hold = state.clone().map(|folder| Hold {
-        folder,
-        known: known.clone(),
-        admin: running_admin.clone(),
-    });
+    let hold = Hold::new(state.as_ref(), &known, running_admin.as_ref());
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
         running,

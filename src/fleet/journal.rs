@@ -10,6 +10,7 @@
 //! written: a device that was not read yet would lose its history.
 
 mod health;
+mod hours;
 mod kept;
 mod trouble;
 mod wiper;

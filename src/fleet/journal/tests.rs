@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use xiaozhi_device::mac::Mac;
 
 mod broken;
+mod place;
 mod rights;
 mod terms;
 

@@ -1,14 +1,14 @@
 //! The writer, one turn after the other. It has no clock of its own.
 
 use super::health::State;
+use super::hours::Hours;
 use super::kept::{Kept, Taken};
 use super::trouble::{Trouble, Weight};
 use super::wiper::Wiper;
 use crate::event::{Event, event, say, tell};
-use crate::fleet::database::{Database, Fault, Options, Place, Read, VERSIONS};
+use crate::fleet::database::{Database, Fault, Options, Place, Read};
 use crate::fleet::state_folder::StateFolder;
 use crate::util::counts::COUNTS;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,12 +23,10 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Time after which the time served is written where nothing else is, while a term depends on
 /// it: a process that is killed adds no more than this to any.
 const TERM_TICK: Duration = Duration::from_secs(1);
-/// Time after which counts, and the time served, are written where nothing else is.
+/// Time in which no second broken store is moved aside.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Time between two sweeps that nothing else calls for.
 const DAY: Duration = Duration::from_secs(86_400);
-/// Number of counts that wait to be written.
-const HOUR_COUNTS: usize = 10_000;
 /// Number of devices from which on it is said that the reading begins.
 const MANY: u64 = 50_000;
 /// Time between two looks at all of a store that is not large.
@@ -67,10 +65,7 @@ pub(super) struct Writer {
     looked: Option<Instant>,
     /// Time at which the time served was written last.
     wrote: Option<Instant>,
-    /// Time of the last counts.
-    counted: Option<Instant>,
-    /// Counts that wait to be written, by hour, kind and label.
-    counts: BTreeMap<(u64, &'static str, String), u64>,
+    hours: Hours,
     swept: Option<Instant>,
     wiper: Wiper,
     checked: Option<Instant>,
@@ -97,8 +92,7 @@ impl Writer {
             trouble: None,
             looked: None,
             wrote: None,
-            counted: None,
-            counts: BTreeMap::new(),
+            hours: Hours::default(),
             swept: None,
             wiper: Wiper::default(),
             checked: None,
@@ -147,9 +141,17 @@ impl Writer {
 
     /// Writes all that waits, whatever the pause, and closes the store.
     pub(super) fn finish(&mut self, now: Now) {
-        self.counted = None;
+        self.hours.are_due();
+        self.looked = None;
         if let Err(fault) = self.work(now) {
             self.failed(&fault, now);
+            // What was removed or broken is begun anew at once.
+            let is_anew = |trouble: &Trouble| trouble.until <= now.at;
+            if self.trouble.as_ref().is_some_and(is_anew)
+                && let Err(fault) = self.work(now)
+            {
+                self.failed(&fault, now);
+            }
         }
         if let Some(database) = self.database.take() {
             // Whoever reads meanwhile keeps the log. It is read again at the next start.
@@ -159,9 +161,11 @@ impl Writer {
 
     /// Returns whether a sweep is under way.
     fn work(&mut self, now: Now) -> Result<bool, Fault> {
-        let is_lost = |folder: &StateFolder| folder.standing().is_err();
-        if self.folder.as_ref().is_some_and(is_lost) {
-            return Err(Fault::Away);
+        if let Some(folder) = &self.folder {
+            let number = folder.standing().map_err(|_| Fault::Away)?;
+            if number != self.number {
+                self.looked = None;
+            }
         }
         self.look(now)?;
         let mut database = match self.database.take() {
@@ -321,34 +325,14 @@ impl Writer {
 
     /// Adds counts to those of this hour, once in a minute.
     fn count(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
-        let is_due = self
-            .counted
-            .is_none_or(|last| now.at.duration_since(last) >= MINUTE);
-        if !is_due {
+        if !self.hours.is_due(now.at) {
             return Ok(());
         }
-        let hour = now.since_1970().as_secs() / 3600;
-        for (kind, label, count) in self.kept.take_hour() {
-            let key = (hour, kind, label);
-            if self.counts.len() < HOUR_COUNTS || self.counts.contains_key(&key) {
-                let sum = self.counts.entry(key).or_default();
-                let before = if kind == VERSIONS { 0 } else { *sum };
-                *sum = before.saturating_add(count);
-            }
-        }
+        self.hours
+            .take(&*self.kept, now.since_1970().as_secs() / 3600);
         // The time served is written with them, also where no device says anything.
         database.write(&[], self.kept.served(), now.millis())?;
-        while let Some(&(hour, ..)) = self.counts.keys().next() {
-            let of_hour = self.counts.iter();
-            let of_hour = of_hour.take_while(|((of, ..), _)| *of == hour);
-            let counts: Vec<_> = of_hour
-                .map(|((_, kind, label), count)| (*kind, label.clone(), *count))
-                .collect();
-            database.count(hour, &counts)?;
-            self.counts.retain(|(of, ..), _| *of != hour);
-        }
-        self.counted = Some(now.at);
-        Ok(())
+        self.hours.write(database, now.at)
     }
 
     /// Tells that the store can be written again, if anybody heard that it could not.

@@ -137,9 +137,9 @@ pub(super) fn open_lock(path: &Path, is_written: bool) -> io::Result<File> {
 /// Takes the lock, and writes down who has it.
 fn take_file(dir: &Path, tries: u32) -> io::Result<Lock> {
     let path = dir.join(LOCK);
-    let mut tried = 0;
+    let mut count = 0;
     loop {
-        tried += 1;
+        count += 1;
         let mut file = open_lock(&path, true)?;
         match file.try_lock() {
             // Somebody may have removed the file meanwhile, and another server have made it
@@ -150,9 +150,9 @@ fn take_file(dir: &Path, tries: u32) -> io::Result<Lock> {
                 let _ = write!(file, "{}\n{}\n", std::process::id(), host());
                 return Ok(Lock::Taken(file));
             }
-            Ok(()) if tried < TRIES => {}
+            Ok(()) if count < TRIES => {}
             Ok(()) => return Err(io::Error::other("its lock file is removed again and again")),
-            Err(TryLockError::WouldBlock) if tried < tries => thread::sleep(AGAIN),
+            Err(TryLockError::WouldBlock) if count < tries => thread::sleep(AGAIN),
             Err(TryLockError::WouldBlock) => return Ok(Lock::Held(written(file))),
             Err(TryLockError::Error(error)) => {
                 tell!(STATE_UNLOCKED, dir = dir, error = &error);
@@ -164,9 +164,9 @@ fn take_file(dir: &Path, tries: u32) -> io::Result<Lock> {
 
 /// Locks the folder itself. Returns true if another process has locked it.
 fn is_anothers(folder: &File, tries: u32) -> bool {
-    for tried in 1.. {
+    for count in 1.. {
         match folder.try_lock() {
-            Err(TryLockError::WouldBlock) if tried < tries => thread::sleep(AGAIN),
+            Err(TryLockError::WouldBlock) if count < tries => thread::sleep(AGAIN),
             Err(TryLockError::WouldBlock) => return true,
             // Where no folder can be locked, the file in it is.
             Ok(()) | Err(TryLockError::Error(_)) => break,

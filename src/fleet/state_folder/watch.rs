@@ -45,8 +45,8 @@ impl StateFolder {
     ///
     /// There is none, another process has it, or nothing can be written there.
     pub fn look(&self) -> Result<u64, Event> {
-        let mut held = lock(&self.0.hold);
-        let Some(hold) = &mut *held else {
+        let mut ours = lock(&self.0.hold);
+        let Some(hold) = &mut *ours else {
             return self.standing();
         };
         let dir = self.path();
