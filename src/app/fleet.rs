@@ -51,7 +51,7 @@ pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<
     odd.iter().for_each(event::say);
     let fleet = Fleet::new(FleetStart {
         settings: settings.fleet,
-        settled: settings.devices,
+        room: settings.devices,
         key: key(state),
         built: built(),
         is_kept: state.is_some(),

@@ -1,6 +1,7 @@
 //! Devices that the store reads and writes: those that changed, and those of earlier runs.
 
 use super::about::{Build, Profile};
+use super::commons::Whose;
 use super::journal::Kept;
 use super::news::say_end;
 use super::outcome::{Change, Moment, OfferedImage, date_unknown};
@@ -173,22 +174,30 @@ impl Fleet {
     /// Puts what many devices have in common in place of what was read.
     fn share(&self, record: &mut Record, known: &mut Known) {
         let mut commons = self.commons();
+        let whose = Whose::of(record);
+        let nothing = commons.nothing();
         record.profile = shared(&mut known.profiles, &record.profile, |profile| {
-            commons.profiles.take(profile)
+            let taken = commons.profile(profile, whose);
+            taken.unwrap_or_else(|_| Arc::clone(&nothing.0))
         });
         record.build = shared(&mut known.builds, &record.build, |build| {
-            commons.builds.take(build)
+            let taken = commons.build(build, whose);
+            taken.unwrap_or_else(|_| Arc::clone(&nothing.1))
         });
         if let Some(own) = record.own.take() {
-            record.own = Some(commons.own.take((*own).clone()));
+            record.own = Some(commons.own((*own).clone(), whose));
+        }
+        if let Some(former) = record.former().cloned() {
+            record.set_former(commons.former((*former).clone(), whose));
         }
         let offers = record.history.iter_mut();
         for offer in offers.flat_map(|history| &mut history.offers) {
             offer.image = shared(&mut known.images, &offer.image, |image| {
-                commons.images.take(image)
+                commons.image(image)
             });
             offer.before = shared(&mut known.builds, &offer.before, |build| {
-                commons.builds.take(build)
+                let taken = commons.build(build, whose);
+                taken.unwrap_or_else(|_| Arc::clone(&nothing.1))
             });
         }
     }

@@ -32,6 +32,7 @@ mod table;
 mod token;
 mod view;
 mod visit;
+mod weight;
 
 pub use about::{Build, KeptPartition, Profile, check_in};
 pub use crowd::{Crowd, RunImage};
@@ -41,7 +42,7 @@ pub use id::DeviceId;
 pub use offer_end::OfferEnd;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferedImage};
 pub use record::{ClientId, Names, Record};
-pub use settings::FleetSettings;
+pub use settings::{FleetRoom, FleetSettings};
 pub use token::TokenKey;
 pub use view::{Filter, Page, Summary};
 pub use visit::{Came, Noted, Visit};
@@ -89,9 +90,8 @@ impl Knowledge {
 pub struct FleetStart {
     /// Settings of this moment.
     pub settings: FleetSettings,
-    /// Number of settled devices that are kept: none goes for another, and one that comes
-    /// beyond them stays a newcomer.
-    pub settled: usize,
+    /// Room for what is known of devices.
+    pub room: FleetRoom,
     /// Key of the tokens.
     pub key: TokenKey,
     /// Time before which no clock that was set can be: nothing is learned then.
@@ -110,7 +110,7 @@ impl Default for FleetStart {
     fn default() -> Self {
         Self {
             settings: FleetSettings::default(),
-            settled: Room::default().settled,
+            room: FleetRoom::default(),
             key: TokenKey::new(&[0; 32]),
             built: UNIX_EPOCH,
             is_kept: false,
@@ -155,9 +155,9 @@ impl Default for Fleet {
 impl Fleet {
     /// Makes one without devices.
     pub fn new(start: FleetStart) -> Self {
-        let settled = start.settled;
         let room = Room {
-            settled,
+            settled: start.room.settled,
+            newcomers: start.room.newcomers,
             ..Room::default()
         };
         Self::with_room(start, room)
@@ -173,7 +173,7 @@ impl Fleet {
         let parts = table.parts().count();
         Self {
             table,
-            commons: Mutex::default(),
+            commons: Mutex::new(Commons::new(start.room.descriptions)),
             protected: Mutex::default(),
             hasher: RandomState::default(),
             said: Once::new(HOUR, SAID),

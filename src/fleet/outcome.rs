@@ -67,6 +67,15 @@ impl OfferedImage {
         reports(build) && !reports(before)
     }
 
+    /// Returns as much of what a device that runs it says of that as is in it.
+    pub(super) fn build(&self) -> Build {
+        Build {
+            reported: Some(self.inside.as_deref().unwrap_or(&self.version).into()),
+            elf_sha256: self.elf_sha256,
+            ..Build::default()
+        }
+    }
+
     /// Tells whether a device that says `build` of itself says by it whether it runs this
     /// image.
     fn is_told_by(&self, build: &Build) -> bool {
@@ -77,7 +86,7 @@ impl OfferedImage {
 
 /// Tells whether both are one build: by the hash, by the version where either has none.
 /// `None` where nobody knows.
-fn is_same(one: &Build, other: &Build) -> Option<bool> {
+pub(super) fn is_same(one: &Build, other: &Build) -> Option<bool> {
     if let (Some(one), Some(other)) = (one.elf_sha256, other.elf_sha256) {
         return Some(one == other);
     }
@@ -349,6 +358,14 @@ impl History {
             }
         }
         freed.len()
+    }
+
+    /// Returns the image that a device installed and runs, by what it says of that.
+    pub(super) fn installed(&self, build: &Build) -> Option<&OfferedImage> {
+        let mut offers = self.offers.iter().rev();
+        let is_it = |image: &OfferedImage| is_same(&image.build(), build) == Some(true);
+        let found = offers.find(|offer| offer.end == OfferEnd::Succeeded && is_it(&offer.image))?;
+        Some(&found.image)
     }
 
     /// Tells whether it holds nothing.

@@ -104,9 +104,9 @@ kinds! { REASONS:
         "the device runs this very image already: it reports {inside}, the version inside, which the file's name should have");
     /// Nobody could remember what protects the device.
     WITHHELD_NO_ROOM = reason("withheld.no-room", &[],
-        "服务器已记不下更多设备：记不住的设备不会被强制升级，也不会得到 default_*.bin，否则无人知道它是否已多次失败，或曾有自己的固件；见 fleet.full",
+        "服务器已记不下更多设备：记不住的设备不会被强制升级，也不会得到 default_*.bin，否则无人知道它是否已多次失败，或曾有自己的固件；见 fleet.full 和 fleet.crowded",
         "there is no room to remember another device: one that is not remembered has nothing forced on it and gets no default_*.bin, \
-         for nobody would know how often it failed, or whether it had files of its own; see fleet.full");
+         for nobody would know how often it failed, or whether it had files of its own; see fleet.full and fleet.crowded");
     /// It would have to be forced, and is no ESP image.
     WITHHELD_FORCE_NO_IMAGE = reason("withheld.force-no-image", &[],
         "设备只比较版本号中的数字，会拒绝它；由于它不是 ESP 固件，无法证明强制下发会结束，因此不强制",

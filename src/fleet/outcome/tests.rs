@@ -98,10 +98,9 @@ impl World {
         let now = self.now();
         self.changes.extend(stored.restarted(now));
         let since = std::mem::replace(&mut self.history, stored);
-        if let Some(said) = &self.said {
-            let changes = self.history.join(Some(since), Some(said), now);
-            self.changes.extend(changes);
-        }
+        let said = self.said.as_deref().filter(|build| build.is_said());
+        let changes = self.history.join(Some(since), said, now);
+        self.changes.extend(changes);
     }
 
     fn step(&mut self, step: &str) {
