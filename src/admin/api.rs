@@ -283,6 +283,7 @@ fn orderer(caller: &Caller, peer: SocketAddr, now: SystemTime) -> Orderer<'_> {
 fn refused(error: OrderError) -> Refusal {
     match error {
         OrderError::NoDevice => Refusal::NoDevice,
+        OrderError::StillReading => Refusal::StillReading,
         OrderError::NoFile => Refusal::NoFile,
         OrderError::NotKept(why) => Refusal::NotKept(why),
     }

@@ -51,7 +51,7 @@ pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<
     odd.iter().for_each(event::say);
     let fleet = Fleet::new(FleetStart {
         settings: settings.fleet,
-        settled: settings.devices,
+        room: settings.devices,
         key: key(state),
         built: built(),
         is_kept: state.is_some(),
@@ -65,6 +65,17 @@ pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<
         orders: Arc::new(orders),
         journal: Arc::new(journal),
     })
+}
+
+impl Known {
+    /// Takes whether orders can be read by now, and what they say where they could not before.
+    pub(super) fn hear_orders(&self) {
+        let are_unknown = self.orders.is_unknown();
+        if !are_unknown && self.fleet.has_unknown_orders() {
+            self.fleet.ordered(retries(&self.orders), SystemTime::now());
+        }
+        self.fleet.orders_are_unknown(are_unknown);
+    }
 }
 
 /// Returns the orders in force to try images again.
@@ -143,7 +154,7 @@ async fn tick(known: &Known) {
             // Who waits for a connection waits for no million devices.
             yield_now().await;
         }
-        known.fleet.orders_are_unknown(known.orders.is_unknown());
+        known.hear_orders();
         let lag = Duration::from_millis(known.journal.health().lag_ms);
         COUNTS.set_store_lag(lag);
     }

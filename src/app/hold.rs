@@ -76,10 +76,16 @@ impl Hold {
     }
 
     fn look(&self, done: &mut Done) {
-        let number = match self.folder.look() {
-            Ok(number) if number != done.number => number,
-            _ => return,
+        let Ok(number) = self.folder.look() else {
+            return;
         };
+        if number == done.number {
+            if self.known.orders.is_unknown() {
+                self.known.orders.read_again();
+                self.known.hear_orders();
+            }
+            return;
+        }
         if let Err(event) = self.known.orders.follow() {
             if !done.is_said {
                 say(&event);

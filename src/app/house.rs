@@ -70,6 +70,7 @@ impl Readiness for House {
             ),
             check("certificate", lacks.then(|| event!(READY_NO_CERTIFICATE))),
             check("store", self.store_lacks()),
+            check("orders", self.known.orders.unread()),
         ]
     }
 }
@@ -96,6 +97,15 @@ impl House {
 }
 
 impl House {
+    /// Returns why nothing is known of a device: it may be among those that are not read yet.
+    fn unknown(&self) -> OrderError {
+        if self.known.fleet.knowledge() == Knowledge::Everything {
+            OrderError::NoDevice
+        } else {
+            OrderError::StillReading
+        }
+    }
+
     /// Takes no order that could not be followed: about devices that a newer program keeps.
     fn may_order(&self) -> Result<(), OrderError> {
         if self.known.fleet.knowledge() != Knowledge::Newer {
@@ -168,7 +178,7 @@ impl FleetSource for House {
             None => self.known.fleet.find(device).map(|_| None),
             Some(file) => self.known.fleet.contents(device, file).map(Some),
         };
-        let contents = contents.ok_or(OrderError::NoDevice)?;
+        let contents = contents.ok_or_else(|| self.unknown())?;
         // What the name holds now may not have been offered yet, and have failed under
         // another name.
         let contents = contents.map(|mut contents| {
@@ -178,12 +188,16 @@ impl FleetSource for House {
             contents.extend(now.filter(|now| !contents.contains(now)));
             contents
         });
-        if contents.as_ref().is_some_and(Vec::is_empty) {
-            return Err(OrderError::NoFile);
-        }
         let fleet = &self.known.fleet;
         // Before all is read, something may have failed of which nobody knows yet.
         let is_all_known = fleet.knowledge() == Knowledge::Everything;
+        if contents.as_ref().is_some_and(Vec::is_empty) {
+            return Err(if is_all_known {
+                OrderError::NoFile
+            } else {
+                OrderError::StillReading
+            });
+        }
         let mut each: Vec<Option<Content>> = contents.as_ref().map_or_else(
             || vec![None],
             |contents| contents.iter().copied().map(Some).collect(),
@@ -206,6 +220,7 @@ impl FleetSource for House {
         let orders = &self.known.orders;
         let written = orders.retry_all(&id, files.as_deref(), name, &from, now);
         written.map_err(|error| not_kept(&error))?;
+        self.known.hear_orders();
         let retried = fleet.retry(device, contents.as_deref());
         self.known.journal.nudge();
         let retried = retried.ok_or(OrderError::NoDevice)?;
@@ -220,11 +235,12 @@ impl FleetSource for House {
     fn forget(&self, device: &DeviceId, by: Orderer<'_>) -> Result<(), OrderError> {
         self.may_order()?;
         let record = self.known.fleet.find(device);
-        let record = record.ok_or(OrderError::NoDevice)?;
+        let record = record.ok_or_else(|| self.unknown())?;
         let Orderer { name, from, now } = by;
         let (id, from) = (device.to_string(), from.to_string());
         let written = self.known.orders.forget(&id, name, &from, now);
         written.map_err(|error| not_kept(&error))?;
+        self.known.hear_orders();
         // One that went meanwhile is forgotten, too.
         self.known.fleet.forget(device);
         self.known.journal.forget(device, &record.client);

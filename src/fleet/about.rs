@@ -2,9 +2,6 @@
 //! kind share both.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::hash::Hash;
-use std::sync::Arc;
 use xiaozhi_device::checkin::{CheckIn, Partition, Report};
 use xiaozhi_device::hex;
 
@@ -258,43 +255,5 @@ pub fn check_in<'a>(profile: &'a Profile, build: &'a Build, device: &'a str) -> 
             fault: None,
             is_empty: false,
         },
-    }
-}
-
-/// Values that many devices share, each kept once, up to so many: strangers can say
-/// anything.
-#[derive(Debug)]
-pub(super) struct Shared<T> {
-    known: HashSet<Arc<T>>,
-    most: usize,
-    /// Number of new ones before those that nobody has any more are looked for.
-    until_sweep: usize,
-}
-
-impl<T: Eq + Hash> Shared<T> {
-    pub(super) fn new(most: usize) -> Self {
-        Self {
-            known: HashSet::new(),
-            most,
-            until_sweep: most / 8,
-        }
-    }
-
-    /// Returns the one that is like `value`. Where there are too many, that is one of its own:
-    /// what a device says must not become something else.
-    pub(super) fn take(&mut self, value: T) -> Arc<T> {
-        if let Some(known) = self.known.get(&value) {
-            return Arc::clone(known);
-        }
-        if self.until_sweep == 0 {
-            self.known.retain(|known| Arc::strong_count(known) > 1);
-            self.until_sweep = self.most / 8;
-        }
-        self.until_sweep -= 1;
-        let value = Arc::new(value);
-        if self.known.len() < self.most {
-            self.known.insert(Arc::clone(&value));
-        }
-        value
     }
 }

@@ -1,10 +1,25 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
-use super::outcome::Content;
-use super::{DeviceId, Fleet, Knowledge, Retry, by_device};
+use super::outcome::{Content, History};
+use super::{DeviceId, Fleet, Knowledge, Retry};
 use crate::util::sync::lock;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+/// Orders in force to try images again, by device.
+pub(super) type Retries = HashMap<DeviceId, Vec<(Option<Content>, u64)>>;
+
+/// Contents that are to be tried again, or all, by device.
+pub(super) type Given = HashMap<DeviceId, Vec<Option<Content>>>;
+
+pub(super) fn by_device(retries: Vec<Retry>) -> Retries {
+    let mut found = Retries::new();
+    for (id, content, at) in retries {
+        found.entry(id).or_default().push((content, at));
+    }
+    found
+}
 
 impl Fleet {
     /// Takes all orders in force to try images again, where others were found than those of
@@ -48,6 +63,18 @@ impl Fleet {
         // Whatever the clock said when it failed.
         let until = u64::MAX;
         let mut shard = self.table.shard(id);
+        if self.knowledge() != Knowledge::Everything {
+            // What the store knows of it comes later.
+            let each = match contents {
+                None => vec![None],
+                Some(contents) => contents.iter().copied().map(Some).collect(),
+            };
+            let mut given = lock(&self.given);
+            let orders = given.entry(id.clone()).or_default();
+            orders.extend(each);
+            orders.sort_unstable();
+            orders.dedup();
+        }
         let device = self.hash(id);
         self.protected().retry(device);
         self.table.change(&mut shard, id, |record| {
@@ -63,6 +90,15 @@ impl Fleet {
                 }
             }
         })
+    }
+
+    /// Has what was ordered of a device while its row was not read yet hold for what the row
+    /// says, too. It is for whoever has its part.
+    pub(super) fn order_again(&self, id: &DeviceId, history: &mut History) {
+        let given = lock(&self.given);
+        for content in given.get(id).into_iter().flatten() {
+            history.retry(*content, u64::MAX);
+        }
     }
 
     /// Forgets a device, and all that is known of it. Returns whether it was known.

@@ -1,9 +1,10 @@
 //! Devices that the store reads and writes: those that changed, and those of earlier runs.
 
 use super::about::{Build, Profile};
+use super::commons::Whose;
 use super::journal::Kept;
 use super::news::say_end;
-use super::outcome::{Change, History, Moment, OFFERS, OfferedImage};
+use super::outcome::{Change, Moment, OfferedImage, date_unknown};
 use super::protected::BOOT;
 use super::record::Record;
 use super::table::STRETCH;
@@ -73,6 +74,7 @@ impl Kept for Fleet {
     fn all_read(&self) {
         self.know(Knowledge::Everything);
         lock(&self.forgotten).clear();
+        lock(&self.given).clear();
     }
 
     fn is_newer(&self) {
@@ -89,7 +91,9 @@ impl Kept for Fleet {
             }
             old.is_stored = true;
             self.share(&mut old, &mut known);
+            let mut is_damaged = false;
             if let Some(history) = &mut old.history {
+                is_damaged = date_unknown(&mut history.failed, now.wall);
                 history.restarted(now);
                 // An order from a time that has not come yet, by a clock that was ahead, would
                 // overrule what fails from now on at each start.
@@ -99,12 +103,17 @@ impl Kept for Fleet {
                 }
             }
             let mut shard = self.table.shard(&id);
+            if let Some(history) = &mut old.history {
+                self.order_again(&id, history);
+            }
             if shard.get(&id).is_none() {
                 // What was forgotten meanwhile is to be removed there, too.
                 if !shard.changed.contains(&id) {
                     self.table.admit(&mut shard, &id, old);
-                    // It is as it was read.
-                    shard.changed.remove(&id);
+                    // It is as it was read, but for what could not be.
+                    if !is_damaged {
+                        shard.changed.remove(&id);
+                    }
                 }
                 continue;
             }
@@ -112,7 +121,7 @@ impl Kept for Fleet {
                 continue;
             }
             let was_settled = old.is_settled;
-            let change = self
+            let changes = self
                 .table
                 .change(&mut shard, &id, |record| merge(record, old, now));
             let known = shard.get(&id);
@@ -125,9 +134,12 @@ impl Kept for Fleet {
                 // Where there is no room it stays a newcomer.
                 self.settle(&mut shard, &id);
             }
-            let ended = change.flatten().and_then(|change| shard.ended(&id, change));
+            let changes = changes.unwrap_or_default().into_iter();
+            let ended: Vec<_> = changes
+                .filter_map(|change| shard.ended(&id, change))
+                .collect();
             drop(shard);
-            if let Some(ended) = &ended {
+            for ended in &ended {
                 say_end(ended);
             }
         }
@@ -162,30 +174,38 @@ impl Fleet {
     /// Puts what many devices have in common in place of what was read.
     fn share(&self, record: &mut Record, known: &mut Known) {
         let mut commons = self.commons();
+        let whose = Whose::of(record);
+        let nothing = commons.nothing();
         record.profile = shared(&mut known.profiles, &record.profile, |profile| {
-            commons.profiles.take(profile)
+            let taken = commons.profile(profile, whose);
+            taken.unwrap_or_else(|_| Arc::clone(&nothing.0))
         });
         record.build = shared(&mut known.builds, &record.build, |build| {
-            commons.builds.take(build)
+            let taken = commons.build(build, whose);
+            taken.unwrap_or_else(|_| Arc::clone(&nothing.1))
         });
         if let Some(own) = record.own.take() {
-            record.own = Some(commons.own.take((*own).clone()));
+            record.own = Some(commons.own((*own).clone(), whose));
+        }
+        if let Some(former) = record.former().cloned() {
+            record.set_former(commons.former((*former).clone(), whose));
         }
         let offers = record.history.iter_mut();
         for offer in offers.flat_map(|history| &mut history.offers) {
             offer.image = shared(&mut known.images, &offer.image, |image| {
-                commons.images.take(image)
+                commons.image(image)
             });
             offer.before = shared(&mut known.builds, &offer.before, |build| {
-                commons.builds.take(build)
+                let taken = commons.build(build, whose);
+                taken.unwrap_or_else(|_| Arc::clone(&nothing.1))
             });
         }
     }
 }
 
 /// Puts what was known of a device behind what it said since the start. Returns how that
-/// ended an offer.
-fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
+/// ended offers.
+fn merge(record: &mut Record, old: Record, now: Moment) -> Vec<Change> {
     let apart = record.first_seen.saturating_sub(old.last_seen);
     let same_boot = u32::from(u128::from(apart) < BOOT.as_millis());
     let boots = record.boots.saturating_sub(same_boot);
@@ -204,36 +224,12 @@ fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
     } else if *record.profile == Profile::default() {
         record.profile = old.profile;
     }
-    let mut history = old.history?;
-    let checked = is_said.then(|| history.checked(&record.build, now));
-    let change = checked.flatten();
-    let since = record.history.take();
-    for offer in since.map(|since| since.offers).unwrap_or_default() {
-        append(&mut history, offer);
-    }
+    let Some(mut history) = old.history else {
+        return Vec::new();
+    };
+    let since = record.history.take().map(|since| *since);
+    let said = is_said.then_some(&*record.build);
+    let changes = history.join(since, said, now);
     record.history = Some(history);
-    change
-}
-
-fn append(history: &mut History, mut offer: super::Offer) {
-    // How often it was forced before counts on.
-    let mut before = history.offers.iter().rev();
-    let before = before.find(|before| before.image.content == offer.image.content);
-    if let Some(before) = before.filter(|before| before.before.version() == offer.before.version())
-    {
-        offer.forced = offer.forced.saturating_add(before.forced);
-    }
-    if let Some(last) = history.offers.last_mut()
-        && last.end.goes_on()
-        && last.image.content == offer.image.content
-    {
-        // Its token has the new number.
-        *last = offer;
-        return;
-    }
-    history.offers.reserve_exact(1);
-    history.offers.push(offer);
-    if history.offers.len() > OFFERS {
-        history.offers.remove(0);
-    }
+    changes
 }

@@ -32,6 +32,7 @@ mod table;
 mod token;
 mod view;
 mod visit;
+mod weight;
 
 pub use about::{Build, KeptPartition, Profile, check_in};
 pub use crowd::{Crowd, RunImage};
@@ -41,7 +42,7 @@ pub use id::DeviceId;
 pub use offer_end::OfferEnd;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferedImage};
 pub use record::{ClientId, Names, Record};
-pub use settings::FleetSettings;
+pub use settings::{FleetRoom, FleetSettings};
 pub use token::TokenKey;
 pub use view::{Filter, Page, Summary};
 pub use visit::{Came, Noted, Visit};
@@ -50,12 +51,13 @@ use crate::event::Event;
 use crate::ota::device_memory::{NoRoom, OwnModel};
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
+use act::{Given, Retries, by_device};
 use arc_swap::ArcSwap;
 use clock::ServedClock;
 use commons::Commons;
 use outcome::millis;
 use protected::Protected;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -75,8 +77,7 @@ pub enum Knowledge {
     Failures,
     /// All is known.
     Everything,
-    /// The store, or the orders, are a newer program's: nothing is offered that might have
-    /// failed.
+    /// The store is a newer program's: nothing is offered that might have failed.
     Newer,
 }
 
@@ -89,9 +90,8 @@ impl Knowledge {
 pub struct FleetStart {
     /// Settings of this moment.
     pub settings: FleetSettings,
-    /// Number of settled devices that are kept: none goes for another, and one that comes
-    /// beyond them stays a newcomer.
-    pub settled: usize,
+    /// Room for what is known of devices.
+    pub room: FleetRoom,
     /// Key of the tokens.
     pub key: TokenKey,
     /// Time before which no clock that was set can be: nothing is learned then.
@@ -110,7 +110,7 @@ impl Default for FleetStart {
     fn default() -> Self {
         Self {
             settings: FleetSettings::default(),
-            settled: Room::default().settled,
+            room: FleetRoom::default(),
             key: TokenKey::new(&[0; 32]),
             built: UNIX_EPOCH,
             is_kept: false,
@@ -135,6 +135,8 @@ pub struct Fleet {
     key: TokenKey,
     built: SystemTime,
     retries: ArcSwap<Retries>,
+    /// Orders to try images again that were given while the store was being read.
+    given: Mutex<Given>,
     /// Devices that were forgotten while the store was being read.
     forgotten: Mutex<HashSet<DeviceId>>,
     /// True while there may be orders that nobody can read.
@@ -153,9 +155,9 @@ impl Default for Fleet {
 impl Fleet {
     /// Makes one without devices.
     pub fn new(start: FleetStart) -> Self {
-        let settled = start.settled;
         let room = Room {
-            settled,
+            settled: start.room.settled,
+            newcomers: start.room.newcomers,
             ..Room::default()
         };
         Self::with_room(start, room)
@@ -171,7 +173,7 @@ impl Fleet {
         let parts = table.parts().count();
         Self {
             table,
-            commons: Mutex::default(),
+            commons: Mutex::new(Commons::new(start.room.descriptions)),
             protected: Mutex::default(),
             hasher: RandomState::default(),
             said: Once::new(HOUR, SAID),
@@ -182,6 +184,7 @@ impl Fleet {
             key: start.key,
             built: start.built,
             retries: ArcSwap::from_pointee(by_device(start.retries)),
+            given: Mutex::default(),
             forgotten: Mutex::default(),
             has_unknown_orders: AtomicBool::new(false),
             before: Mutex::default(),
@@ -196,9 +199,6 @@ impl Fleet {
 
     /// Returns what is known of what came before this process.
     pub fn knowledge(&self) -> Knowledge {
-        if self.has_unknown_orders.load(Ordering::Relaxed) {
-            return Knowledge::Newer;
-        }
         let at = usize::from(self.knowledge.load(Ordering::Acquire));
         Knowledge::ALL.get(at).copied().unwrap_or(Knowledge::Newer)
     }
@@ -207,6 +207,11 @@ impl Fleet {
     pub fn orders_are_unknown(&self, are_unknown: bool) {
         self.has_unknown_orders
             .store(are_unknown, Ordering::Relaxed);
+    }
+
+    /// Tells whether there may be orders that nobody here can read.
+    pub fn has_unknown_orders(&self) -> bool {
+        self.has_unknown_orders.load(Ordering::Relaxed)
     }
 
     fn know(&self, knowledge: Knowledge) {
@@ -318,17 +323,6 @@ impl Fleet {
     fn hash(&self, what: &(impl Hash + ?Sized)) -> u64 {
         self.hasher.hash_one(what)
     }
-}
-
-/// Orders in force to try images again, by device.
-type Retries = HashMap<DeviceId, Vec<(Option<Content>, u64)>>;
-
-fn by_device(retries: Vec<Retry>) -> Retries {
-    let mut found = Retries::new();
-    for (id, content, at) in retries {
-        found.entry(id).or_default().push((content, at));
-    }
-    found
 }
 
 /// Returns a time in milliseconds since 1970.

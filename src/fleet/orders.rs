@@ -8,7 +8,7 @@ mod file;
 pub use act::{Act, ActKind, RetryOrder};
 
 use super::state_folder::{StateFolder, move_aside};
-use crate::event::{Event, event, say};
+use crate::event::{Event, event, say, tell};
 use crate::util::durable;
 use crate::util::sync::lock;
 use file::{Entry, File, Unread};
@@ -49,8 +49,8 @@ struct Place {
 #[derive(Debug, Clone)]
 enum Kept {
     Known(File),
-    /// There may be orders that nobody here can read.
-    Unknown,
+    /// There may be orders that nobody here can read, for this reason.
+    Unknown(Event),
 }
 
 impl Orders {
@@ -120,7 +120,46 @@ impl Orders {
     /// Tells whether there may be orders that cannot be read: a newer version's, or those on a
     /// disk that fails. Until they are, nothing may be offered that one of them might forbid.
     pub fn is_unknown(&self) -> bool {
-        matches!(*lock(&self.kept), Kept::Unknown)
+        self.unread().is_some()
+    }
+
+    /// Returns why there may be orders that cannot be read, where that is so.
+    pub fn unread(&self) -> Option<Event> {
+        match &*lock(&self.kept) {
+            Kept::Known(_) => None,
+            Kept::Unknown(why) => Some(why.clone()),
+        }
+    }
+
+    /// Tries again to read orders that cannot be read. What becomes of it is said, once.
+    pub fn read_again(&self) {
+        let _turn = lock(&self.turn);
+        if let Some(place) = &self.place {
+            self.known(&place.path);
+        }
+    }
+
+    /// Returns the orders, and reads them again where they could not be read: a disk may have
+    /// come back. It is for whoever has the turn.
+    fn known(&self, path: &Path) -> Option<File> {
+        let kept = lock(&self.kept).clone();
+        let before = match kept {
+            Kept::Known(file) => return Some(file),
+            Kept::Unknown(why) => why,
+        };
+        let (kept, event) = read(path);
+        let is_known = matches!(kept, Kept::Known(_));
+        if let Some(event) = event.filter(|event| is_known || event.kind.id != before.kind.id) {
+            say(&event);
+        }
+        if is_known {
+            tell!(ORDERS_READ, file = path);
+        }
+        *lock(&self.kept) = kept.clone();
+        match kept {
+            Kept::Known(file) => Some(file),
+            Kept::Unknown(_) => None,
+        }
     }
 
     /// Orders that a device is offered again what it failed: `files`, by their names and the
@@ -189,7 +228,7 @@ impl Orders {
     pub fn retries(&self) -> Vec<RetryOrder> {
         match &*lock(&self.kept) {
             Kept::Known(file) => file.retries(),
-            Kept::Unknown => Vec::new(),
+            Kept::Unknown(_) => Vec::new(),
         }
     }
 
@@ -197,7 +236,7 @@ impl Orders {
     pub fn acts(&self) -> Vec<Act> {
         match &*lock(&self.kept) {
             Kept::Known(file) => file.acts(),
-            Kept::Unknown => Vec::new(),
+            Kept::Unknown(_) => Vec::new(),
         }
     }
 
@@ -219,12 +258,7 @@ impl Orders {
             let joined = self.join(place, number, &mut turn);
             joined.map_err(io::Error::other)?;
         }
-        let mut kept = lock(&self.kept).clone();
-        if matches!(kept, Kept::Unknown) {
-            // A disk may have come back.
-            kept = read(path).0;
-        }
-        let Kept::Known(mut file) = kept else {
+        let Some(mut file) = self.known(path) else {
             return Err(io::Error::other(event!(ORDERS_UNKNOWN, file = path)));
         };
         change(&mut file);
@@ -250,7 +284,7 @@ fn read(path: &Path) -> (Kept, Option<Event>) {
         }
         Err(Unread::Newer(version)) => {
             let event = event!(ORDERS_NEWER, file = path, version = version);
-            return (Kept::Unknown, Some(event));
+            return (Kept::Unknown(event.clone()), Some(event));
         }
         Err(Unread::Broken(why)) => match move_aside(path, &why, SystemTime::now()) {
             Ok((_, event)) => return (Kept::Known(File::default()), Some(event)),
@@ -259,7 +293,7 @@ fn read(path: &Path) -> (Kept, Option<Event>) {
         Err(Unread::Error(error)) => error,
     };
     let event = event!(ORDERS_UNREADABLE, file = path, error = &error);
-    (Kept::Unknown, Some(event))
+    (Kept::Unknown(event.clone()), Some(event))
 }
 
 #[cfg(test)]

@@ -21,6 +21,14 @@
 //! nobody silent. An offer knows when its term began, and not when it ends: whoever changes
 //! `gateway.fleet.silent_after` changes it for those that wait, too.
 
+mod failed;
+mod joined;
+
+#[cfg(test)]
+pub(super) use failed::FAILED;
+pub use failed::{Content, Failure};
+pub(super) use failed::{ENOUGH, date_unknown, times_failed};
+
 use super::about::Build;
 use super::offer_end::OfferEnd;
 use std::sync::Arc;
@@ -28,22 +36,6 @@ use std::time::Duration;
 
 /// Number of offers that are kept of a device, the newest ones.
 pub(super) const OFFERS: usize = 5;
-/// Number of images that are remembered to have failed on a device. Where more did, it is
-/// offered nothing that did not fail yet either.
-pub(super) const FAILED: usize = 16;
-/// Number of times that one image may fail on a device.
-pub(super) const ENOUGH: u32 = 2;
-
-/// Content of an image: the first 16 bytes of its SHA-256.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Content(pub [u8; 16]);
-
-impl Content {
-    /// Takes it from the SHA-256 of the whole file.
-    pub fn of(sha256: &[u8; 32]) -> Self {
-        Self(sha256.first_chunk().copied().unwrap_or_default())
-    }
-}
 
 /// Image that was offered. Many offers share one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -75,6 +67,15 @@ impl OfferedImage {
         reports(build) && !reports(before)
     }
 
+    /// Returns as much of what a device that runs it says of that as is in it.
+    pub(super) fn build(&self) -> Build {
+        Build {
+            reported: Some(self.inside.as_deref().unwrap_or(&self.version).into()),
+            elf_sha256: self.elf_sha256,
+            ..Build::default()
+        }
+    }
+
     /// Tells whether a device that says `build` of itself says by it whether it runs this
     /// image.
     fn is_told_by(&self, build: &Build) -> bool {
@@ -85,7 +86,7 @@ impl OfferedImage {
 
 /// Tells whether both are one build: by the hash, by the version where either has none.
 /// `None` where nobody knows.
-fn is_same(one: &Build, other: &Build) -> Option<bool> {
+pub(super) fn is_same(one: &Build, other: &Build) -> Option<bool> {
     if let (Some(one), Some(other)) = (one.elf_sha256, other.elf_sha256) {
         return Some(one == other);
     }
@@ -134,24 +135,6 @@ pub struct Offer {
     pub at: u64,
     /// Time at which its term began, in served milliseconds.
     pub since: u64,
-}
-
-/// Image that failed on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// Its content.
-    pub content: Content,
-    /// Number of offers that ended so.
-    pub times: u32,
-    /// Time of the last, in milliseconds since 1970.
-    pub at: u64,
-}
-
-impl Failure {
-    /// Tells whether the device gets it no more.
-    pub fn is_given_up(&self) -> bool {
-        self.times >= ENOUGH
-    }
 }
 
 /// Offers of one device, and what failed on it.
@@ -341,16 +324,11 @@ impl History {
         last.is_some_and(|last| last.end == OfferEnd::Fetched)
     }
 
-    /// Returns how often an image failed. `None` says that so many others did that this one
-    /// may have, too.
+    /// Returns how often an image failed. `None` says that this one may have, too: so many
+    /// others did, or nobody can read which.
     pub fn times_failed(&self, content: Content) -> Option<u32> {
-        let known = self.failed.iter().find(|failed| failed.content == content);
-        if let Some(failed) = known {
-            return Some(failed.times);
-        }
-        let is_full = self.failed.len() >= FAILED;
-        let may_have = is_full && self.failed.iter().all(|failed| failed.times >= ENOUGH);
-        (!may_have).then_some(0)
+        let failed = self.failed.iter();
+        times_failed(failed.map(|failed| (failed.content, failed.times)), content)
     }
 
     /// Returns the number of boots at which an image was forced on the device in vain, while
@@ -380,6 +358,14 @@ impl History {
             }
         }
         freed.len()
+    }
+
+    /// Returns the image that a device installed and runs, by what it says of that.
+    pub(super) fn installed(&self, build: &Build) -> Option<&OfferedImage> {
+        let mut offers = self.offers.iter().rev();
+        let is_it = |image: &OfferedImage| is_same(&image.build(), build) == Some(true);
+        let found = offers.find(|offer| offer.end == OfferEnd::Succeeded && is_it(&offer.image))?;
+        Some(&found.image)
     }
 
     /// Tells whether it holds nothing.
@@ -414,35 +400,12 @@ impl History {
         (offer.end, offer.at) = (to, now.wall);
         if to.is_failure() {
             let content = offer.image.content;
-            self.fail(content, now);
+            failed::add(&mut self.failed, content, 1, now.wall);
         }
         Some(Change {
             from: Some(from),
             to,
         })
-    }
-
-    fn fail(&mut self, content: Content, now: Moment) {
-        let mut known = self.failed.iter_mut();
-        if let Some(failed) = known.find(|failed| failed.content == content) {
-            failed.times = failed.times.saturating_add(1);
-            failed.at = now.wall;
-            return;
-        }
-        // What failed once is offered again in any case.
-        if self.failed.len() >= FAILED
-            && let Some(at) = self.failed.iter().position(|failed| failed.times < ENOUGH)
-        {
-            self.failed.remove(at);
-        }
-        if self.failed.len() < FAILED {
-            self.failed.reserve_exact(1);
-            self.failed.push(Failure {
-                content,
-                times: 1,
-                at: now.wall,
-            });
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Record of one device. A million of them are kept, so it is small: what many devices
 //! have in common is shared.
 
-use super::about::{Build, Profile, kept};
+use super::about::{Build, Profile};
 use super::outcome::History;
 use crate::event::Kind;
 use crate::ota::device_memory::OwnModel;
@@ -28,7 +28,7 @@ impl ClientId {
     pub fn new(text: &str) -> Self {
         match uuid(text) {
             Some(uuid) => Self::Uuid(uuid),
-            None => Self::Text(kept(text).into()),
+            None => Self::Text(cut(text).into()),
         }
     }
 
@@ -36,9 +36,16 @@ impl ClientId {
     pub(super) fn is(&self, text: &str) -> bool {
         match self {
             Self::Uuid(bytes) => uuid(text).as_ref() == Some(bytes),
-            Self::Text(own) => **own == *kept(text),
+            Self::Text(own) => **own == *cut(text),
         }
     }
+}
+
+/// Number of bytes of a client id that are kept: each device has its own.
+const CLIENT: usize = 64;
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(CLIENT)]
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

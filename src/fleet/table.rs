@@ -6,6 +6,7 @@ use super::id::DeviceId;
 use super::newcomers::Newcomers;
 use super::outcome::{Change, History, Moment, OfferedImage};
 use super::record::Record;
+use super::settings::FleetRoom;
 use crate::util::sync::lock;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
@@ -40,9 +41,10 @@ pub(super) struct Room {
 
 impl Default for Room {
     fn default() -> Self {
+        let room = FleetRoom::default();
         Self {
-            newcomers: 65_536,
-            settled: 1 << 20,
+            newcomers: room.newcomers,
+            settled: room.settled,
             others: 4096,
         }
     }

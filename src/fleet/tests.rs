@@ -12,6 +12,8 @@ use xiaozhi_device::mac::Mac;
 use xiaozhi_device::version::Version;
 use xiaozhi_image_builder::Image;
 
+mod crowded;
+mod store;
 mod terms;
 mod unsaid;
 

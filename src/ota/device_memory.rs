@@ -36,7 +36,9 @@ pub enum Unknown {
     Unread,
     /// A newer program wrote it.
     Newer,
-    /// So much failed on it that not all of that is remembered.
+    /// Nobody can read what people ordered.
+    Orders,
+    /// So much failed on it that not all of that is remembered, or it cannot be read.
     TooMuch,
     /// There is no room to remember it.
     NoRoom,
@@ -50,6 +52,7 @@ impl Unknown {
         match self {
             Self::Unread => Reason::Unread,
             Self::Newer => Reason::NewerStore,
+            Self::Orders => Reason::UnknownOrders,
             Self::TooMuch => Reason::TooMuchFailed,
             Self::NoRoom => Reason::NoRoom,
             Self::Unsaid => Reason::Unsaid,

@@ -50,6 +50,7 @@ mod memory;
 mod metrics;
 mod million;
 mod notes;
+mod orders;
 mod peers;
 mod plain_http;
 mod probe;

@@ -101,13 +101,17 @@ kinds! { STATE:
         "{file} 是更新版本的服务器写的（版本 {version}），本版本读不懂其中的命令：在此之前不下发任何新固件，也不接受命令；该文件保持原样。",
         "{file} was written by a newer version of this server (version {version}), and this one cannot read the orders in it: until they can \
          be read nothing new is offered and no order is taken; the file is left as it is.")
-        .remedy("请重新使用那个较新的版本；若确实要留在本版本，请停止服务器并把该文件移走（其中的命令将失效）。",
-            "go back to that newer version; to stay with this one stop the server and move the file away, which lets go of the orders in it.");
+        .remedy("请重新使用那个较新的版本；若确实要留在本版本，请把该文件移走（其中的命令将失效）。",
+            "go back to that newer version; to stay with this one move the file away, which lets go of the orders in it.");
     /// There may be orders, and they cannot be read.
     ORDERS_UNREADABLE = Kind::new("orders.unreadable", Warning, "state", &["file", "error"],
         "无法读取 {file}（{error}）：其中可能有命令，因此不下发任何新固件，也不接受命令。",
         "{file} cannot be read ({error}); there may be orders in it, so that nothing new is offered and no order is taken.")
-        .remedy("检查磁盘和该文件的权限，然后重启。", "see to its disk and to the rights of the file, then restart.");
+        .remedy("检查磁盘和该文件的权限；每秒会重新读取一次，无需重启。",
+            "see to its disk and to the rights of the file; it is read again each second, without a restart.");
+    /// They can be read by now.
+    ORDERS_READ = Kind::new("orders.read", Info, "state", &["file"],
+        "{file} 又可以读取了：其中的命令已生效，固件照常下发", "{file} can be read again: the orders in it hold, and images are offered as ever");
     /// Some orders cannot be read.
     ORDERS_ODD = Kind::new("orders.odd", Warning, "state", &["file", "acts"],
         "{file} 中有 {acts} 条命令无法读懂，保持原样；其余的照常生效。",

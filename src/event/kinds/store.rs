@@ -15,9 +15,10 @@ kinds! { STORE:
         "what is known of devices was read: {devices}, of which {failed} have images that failed on them ({millis} ms)");
     /// Some rows hold nothing that can be read.
     STORE_DAMAGED = Kind::new("store.damaged", Warning, "store", &["file", "devices"],
-        "{file} 中有 {devices} 台设备的记录（全部或部分）无法读取，无法读取的部分视为未知；设备下次检查时会重新记录。",
+        "{file} 中有 {devices} 台设备的记录（全部或部分）无法读取，无法读取的部分视为未知；设备下次检查时会重新记录。不知道哪些固件曾在其上失败的设备，\
+         在执行 retry 之前不会得到升级（withheld.too-much-failed）。",
         "what {file} holds of {devices} devices cannot be read, or not all of it: that part counts as unknown, and each is learned anew at \
-         its next check.")
+         its next check. One of which nobody knows what failed on it is offered nothing until a retry (withheld.too-much-failed).")
         .remedy("如果不是您改动过该文件，请检查磁盘，并考虑从备份恢复。",
             "unless you changed the file yourself, see to the disk, and think of restoring a backup.");
     /// An older one was brought to this version.

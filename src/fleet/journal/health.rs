@@ -30,6 +30,8 @@ pub(super) struct State {
     is_held: AtomicBool,
     stop: AtomicBool,
     is_read: AtomicBool,
+    /// True once the time was taken that earlier runs served.
+    has_served: AtomicBool,
     why: Mutex<Option<Event>>,
     /// File that was read last.
     known: Mutex<Option<Identity>>,
@@ -46,6 +48,7 @@ impl State {
             is_held: AtomicBool::new(true),
             stop: AtomicBool::new(false),
             is_read: AtomicBool::new(false),
+            has_served: AtomicBool::new(false),
             why: Mutex::new(None),
             known: Mutex::new(None),
             forgotten: Mutex::default(),
@@ -117,6 +120,13 @@ impl State {
 
     pub(super) fn is_read(&self) -> bool {
         self.is_read.load(Ordering::Acquire)
+    }
+
+    /// Takes that the time was read that earlier runs served. Returns true where that was not so
+    /// before: a reading that breaks off begins again, and to count that time twice would end
+    /// terms of devices that are on their way.
+    pub(super) fn read_served(&self) -> bool {
+        !self.has_served.swap(true, Ordering::Relaxed)
     }
 
     /// Takes that a try failed, for a reason that is worth telling if there is one.

@@ -21,7 +21,7 @@ pub(crate) trait Kept: Send + Sync + 'static {
     fn served(&self) -> u64;
     /// Tells whether a term runs, whose end the time served decides.
     fn has_terms(&self) -> bool;
-    /// Takes the time served, as it was read, in ms: first of all.
+    /// Takes the time that earlier runs served, as it was read, in ms: first of all, and once.
     fn read_served(&self, served: u64);
     /// Takes devices that were read: first those on which anything failed, then, behind
     /// `failures_known`, all others. What is in memory already is newer, and one that is gone

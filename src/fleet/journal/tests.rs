@@ -26,6 +26,8 @@ struct Inside {
     changed: BTreeSet<DeviceId>,
     served: u64,
     has_terms: bool,
+    /// The next reading breaks off.
+    breaks_off: bool,
     hour: Vec<(&'static str, String, u64)>,
     /// What the journal said, in its order.
     said: Vec<String>,
@@ -95,11 +97,13 @@ impl Kept for Memory {
 
     fn read_served(&self, served: u64) {
         let mut inside = lock(&self.0);
-        inside.served = served;
+        inside.served += served;
         inside.said.push(format!("served {served}"));
     }
 
     fn read(&self, devices: Vec<(DeviceId, Record)>) {
+        let breaks_off = std::mem::take(&mut lock(&self.0).breaks_off);
+        assert!(!breaks_off, "as it was told to");
         let mut inside = lock(&self.0);
         let number = devices.len();
         inside.said.push(format!("read {number}"));

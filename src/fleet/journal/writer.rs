@@ -253,8 +253,9 @@ impl Writer {
         if about >= MANY {
             tell!(STORE_READING, file = file, devices = about);
         }
-        if !self.state.is_read() {
-            self.kept.read_served(database.served()?);
+        let served = database.served()?;
+        if !self.state.is_read() && self.state.read_served() {
+            self.kept.read_served(served);
         }
         let mut load = database.load(self.kept.served());
         self.read_all(&mut || load.next())?;

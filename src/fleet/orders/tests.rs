@@ -8,6 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
+mod again;
+
 const MAC: &str = "aa:bb:cc:00:00:01";
 const OTHER: &str = "aa:bb:cc:00:00:02";
 

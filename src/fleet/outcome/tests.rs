@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod joined;
+
 const TERM: u64 = 10_000;
 
 fn build(version: &str, hash: Option<u8>) -> Arc<Build> {
@@ -32,6 +34,10 @@ struct World {
     boot: u32,
     changes: Vec<Change>,
     term: u64,
+    /// What the store knows, while it is not read yet.
+    stored: Option<History>,
+    /// What the device said since then that it runs.
+    said: Option<Arc<Build>>,
 }
 
 impl World {
@@ -46,6 +52,8 @@ impl World {
             boot: 1,
             changes: Vec::new(),
             term: TERM,
+            stored: None,
+            said: None,
         }
     }
 
@@ -71,6 +79,28 @@ impl World {
         self.boot += 1;
         let change = self.history.checked(runs, self.now());
         self.changes.extend(change);
+        self.said = Some(Arc::clone(runs));
+    }
+
+    /// Starts anew: nothing is known but what comes from now on.
+    fn start(&mut self) {
+        if self.stored.is_none() {
+            self.stored = Some(std::mem::take(&mut self.history));
+            self.said = None;
+        }
+    }
+
+    /// Reads what was stored.
+    fn read(&mut self) {
+        let Some(mut stored) = self.stored.take() else {
+            return;
+        };
+        let now = self.now();
+        self.changes.extend(stored.restarted(now));
+        let since = std::mem::replace(&mut self.history, stored);
+        let said = self.said.as_deref().filter(|build| build.is_said());
+        let changes = self.history.join(Some(since), said, now);
+        self.changes.extend(changes);
     }
 
     fn step(&mut self, step: &str) {
@@ -109,6 +139,14 @@ impl World {
                     "usual" => TERM,
                     _ => 4 * TERM,
                 };
+                None
+            }
+            "start" | "read" => {
+                if step == "start" {
+                    self.start();
+                } else {
+                    self.read();
+                }
                 None
             }
             "look" => self.history.waited(now),
@@ -378,24 +416,6 @@ fn what_is_kept_is_bounded() {
     assert_eq!(history.times_failed(Content([99; 16])), None);
 }
 
-#[test]
-fn what_failed_once_makes_room_for_what_fails_next() {
-    let mut history = History::default();
-    let world = World::new();
-    for n in 0..40u8 {
-        history.fail(Content([n; 16]), world.now());
-        if n < 3 {
-            history.fail(Content([n; 16]), world.now());
-        }
-    }
-    assert_eq!(history.failed.len(), FAILED);
-    for n in 0..3 {
-        assert_eq!(history.times_failed(Content([n; 16])), Some(2));
-    }
-    assert_eq!(history.times_failed(Content([39; 16])), Some(1));
-    assert_eq!(history.times_failed(Content([99; 16])), Some(0));
-}
-
 proptest! {
     /// No order of events leads to a state without a way out, counts a device twice in one
     /// offer, or calls a cut transfer a failure.
@@ -405,6 +425,7 @@ proptest! {
             prop::sample::select(vec![
                 "old", "new", "newer", "other", "unsaid", "a", "b", "force", "begin", "whole",
                 "cut", "look", "wait", "late", "restart", "shorter", "usual", "longer",
+                "start", "read",
             ]),
             0..60,
         ),
@@ -435,7 +456,8 @@ proptest! {
                 if change.to.is_failure() {
                     // Only what came whole fails, and at most once.
                     prop_assert_eq!(change.from, Some(OfferEnd::Fetched), "{}", step);
-                    prop_assert!(is_whole.contains_key(&world.number), "{} {:?}", at, steps);
+                    let is_whole = is_whole.contains_key(&world.number) || *step == "read";
+                    prop_assert!(is_whole, "{} {:?}", at, steps);
                 }
             }
             prop_assert!(world.history.offers.len() <= OFFERS);
@@ -452,6 +474,7 @@ proptest! {
             let failed = world.changes.iter().filter(|change| change.to.is_failure());
             prop_assert!(failures as usize <= failed.count());
         }
+        world.read();
         // A clock that jumps back, or one that was lost, holds nothing up for ever.
         world.served = world.served.saturating_sub(back);
         let now = world.now();

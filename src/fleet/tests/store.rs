@@ -1,0 +1,118 @@
+//! What the store brings back, and what devices said before it did.
+
+use super::*;
+use crate::firmware::snapshot::tests::snapshot;
+use crate::fleet::outcome::{ENOUGH, Failure};
+use std::time::SystemTime;
+
+const BODY: &str = r#"{"application":{"version":"1.0"},"board":{"name":"a"}}"#;
+
+/// Makes a fleet whose store is not read yet, with orders of these times, in milliseconds
+/// since 1970.
+fn unread(retries: &[u64]) -> Fleet {
+    let retries = retries.iter();
+    Fleet::new(FleetStart {
+        is_kept: true,
+        retries: retries.map(|at| (id(1), None, *at)).collect(),
+        ..FleetStart::default()
+    })
+}
+
+fn id(number: usize) -> DeviceId {
+    DeviceId::new(&mac(number))
+}
+
+/// Record of a device of the store on which these images failed.
+fn stored(failed: Vec<Failure>) -> Record {
+    let history = History {
+        offers: Vec::new(),
+        failed,
+    };
+    Record {
+        history: Some(Box::new(history)),
+        ..Record::new(ClientId::new("c"), Arc::default(), Arc::default(), 1000)
+    }
+}
+
+/// Reads all of a store.
+fn read(fleet: &Fleet, devices: Vec<(DeviceId, Record)>) {
+    fleet.read(devices);
+    fleet.failures_known();
+    fleet.all_read();
+}
+
+/// Lets a device check in, and returns what it is told.
+fn asks(fleet: &Fleet, number: usize, second: u64) -> String {
+    let (device, files) = (mac(number), snapshot(&["a_2.0.bin"]));
+    let asks = (&*device, BODY);
+    told(fleet, asks, &files, &Policy::default(), second)
+}
+
+fn now() -> u64 {
+    wall(SystemTime::now())
+}
+
+#[test]
+fn where_nobody_can_read_what_failed_nothing_is_offered_until_an_order() {
+    let before = now();
+    // An order from before it was found so frees nothing.
+    let fleet = unread(&[before - 1000]);
+    read(&fleet, vec![(id(1), stored(vec![Failure::UNKNOWN]))]);
+    // It is written with the time at which it was found.
+    let written = fleet.take_changed(10).pop().unwrap().1.unwrap();
+    let failed = written.history.as_ref().unwrap().failed.clone();
+    assert!((before..=now()).contains(&failed[0].at), "{failed:?}");
+    assert!(asks(&fleet, 1, 2000).contains("TooMuchFailed"));
+    assert_eq!(fleet.failed_before(&id(1), None), 1);
+    assert_eq!(fleet.retry(&id(1), None), Some(1));
+    assert_eq!(asks(&fleet, 1, 2100), "a_2.0.bin");
+    // An order whose effect was not written any more counts at the next start.
+    let after = failed[0].at + 1;
+    while now() < after {
+        std::thread::yield_now();
+    }
+    for (orders, is_offered) in [(&[][..], false), (&[after], true)] {
+        let fleet = unread(orders);
+        read(&fleet, vec![(id(1), written.clone())]);
+        assert_eq!(fleet.waiting(), 0);
+        assert_eq!(asks(&fleet, 1, 2000) == "a_2.0.bin", is_offered);
+    }
+    let twice = Failure {
+        content: Content([1; 16]),
+        times: ENOUGH,
+        at: 1,
+    };
+    let fleet = unread(&[]);
+    read(&fleet, vec![(id(1), stored(vec![twice]))]);
+    assert_eq!(asks(&fleet, 1, 2000), "a_2.0.bin");
+}
+
+#[test]
+fn an_order_that_is_given_before_a_device_is_read_holds_for_what_is_read() {
+    let content = |n: u8| Content([n; 16]);
+    let failure = |n: u8| Failure {
+        content: content(n),
+        times: ENOUGH,
+        at: u64::MAX / 2,
+    };
+    for (contents, left) in [
+        (None, vec![]),
+        (Some([content(1)]), vec![failure(2), failure(3)]),
+    ] {
+        let fleet = unread(&[]);
+        assert!(asks(&fleet, 1, 2000).contains("Unread"));
+        let contents = contents.as_ref().map(<[_; 1]>::as_slice);
+        fleet.retry(&id(1), contents).unwrap();
+        let failed = vec![failure(1), failure(2), failure(3)];
+        read(
+            &fleet,
+            vec![(id(1), stored(failed.clone())), (id(2), stored(failed))],
+        );
+        let failed = |number| {
+            let history = fleet.find(&id(number)).unwrap().history;
+            history.map_or(Vec::new(), |history| history.failed)
+        };
+        assert_eq!(failed(1), left);
+        assert_eq!(failed(2).len(), 3);
+    }
+}
