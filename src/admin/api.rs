@@ -97,8 +97,7 @@ pub(super) async fn readyz(
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, body = str, content_type = "text/plain")))]
 pub(super) async fn metrics(State(sources): State<Sources>) -> Answer {
-    let measure = sources.metrics.ok_or(Refusal::NotFound)?;
-    let text = tokio::task::spawn_blocking(move || measure()).await;
+    let text = tokio::task::spawn_blocking(move || (sources.metrics)()).await;
     let text = text.map_err(|_| Refusal::Late)?;
     Ok(with_type(StatusCode::OK, CONTENT_TYPE, text.into_bytes()))
 }
@@ -116,7 +115,7 @@ pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQu
 /// Devices, a page at a time.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "fleet",
     params(
-        ("model" = Option<String>, Query, description = "Model whose files it gets"),
+        ("model" = Option<String>, Query, description = "Its model, by which `fleet` counts it: the most precise name that it reports; `default` where it reports none"),
         ("version" = Option<String>, Query),
         ("board" = Option<String>, Query, description = "Name or type of its board"),
         ("end" = Option<String>, Query, description = "End of its newest offer"),
@@ -172,6 +171,7 @@ pub(super) async fn firmware(State(sources): State<Sources>, RawQuery(query): Ra
     params(
         ("end" = Option<String>, Query, description = "How it ended"),
         ("file" = Option<String>, Query),
+        ("newest" = Option<bool>, Query, description = "Only the newest offer of each device"),
         ("limit" = Option<u32>, Query, description = "From 1 to 1000; 100 where it is left out"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
     ),

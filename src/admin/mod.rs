@@ -24,3 +24,4 @@ pub(crate) use door::Admin;
 pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer, RetryDone};
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};
+pub(crate) use standing::open_orders;

@@ -27,8 +27,7 @@ pub(crate) struct AdminParts {
     pub(crate) tokens: Arc<ArcSwap<Vec<AdminToken>>>,
     pub(crate) readiness: Arc<dyn Readiness>,
     pub(crate) fleet: Arc<dyn FleetSource>,
-    /// `None` where nothing is measured.
-    pub(crate) metrics: Option<Metrics>,
+    pub(crate) metrics: Metrics,
     pub(crate) clock: fn() -> SystemTime,
 }
 
@@ -47,7 +46,7 @@ impl fmt::Debug for AdminParts {
 pub(super) struct Sources {
     pub(super) readiness: Arc<dyn Readiness>,
     pub(super) fleet: Arc<dyn FleetSource>,
-    pub(super) metrics: Option<Metrics>,
+    pub(super) metrics: Metrics,
     pub(super) clock: fn() -> SystemTime,
     pub(super) scans: Arc<Semaphore>,
 }
@@ -58,7 +57,7 @@ impl Sources {
         Self {
             readiness: Arc::clone(&parts.readiness),
             fleet: Arc::clone(&parts.fleet),
-            metrics: parts.metrics.clone(),
+            metrics: Arc::clone(&parts.metrics),
             clock: parts.clock,
             scans: Arc::new(Semaphore::new(SCANS)),
         }

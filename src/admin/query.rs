@@ -24,6 +24,8 @@ pub(super) struct DeviceQuery {
 pub(super) struct OfferQuery {
     pub(super) end: Option<OfferEnd>,
     pub(super) file: Option<String>,
+    /// True where only the newest offer of each device is wanted.
+    pub(super) newest: bool,
     pub(super) limit: usize,
     pub(super) after: Option<String>,
 }
@@ -61,10 +63,12 @@ impl DeviceQuery {
 impl OfferQuery {
     /// Reads a query.
     pub(super) fn read(query: Option<&str>) -> Result<Self, Refusal> {
-        let [limit, after, end, file] = values(query, ["limit", "after", "end", "file"])?;
+        let keys = ["limit", "after", "end", "file", "newest"];
+        let [limit, after, end, file, newest] = values(query, keys)?;
         Ok(Self {
             end: end.map(|text| self::end(&text)).transpose()?,
             file,
+            newest: newest.map_or(Ok(false), |text| truth(&text))?,
             limit: self::limit(limit)?,
             after,
         })
@@ -116,6 +120,11 @@ fn end(text: &str) -> Result<OfferEnd, Refusal> {
         let ends = OfferEnd::ALL.map(OfferEnd::key).join(", ");
         Refusal::BadQuery(format!("end: {text:?}: write one of {ends}"))
     })
+}
+
+fn truth(text: &str) -> Result<bool, Refusal> {
+    text.parse()
+        .map_err(|_| Refusal::BadQuery(format!("newest: {text:?}: write true or false")))
 }
 
 fn limit(text: Option<String>) -> Result<usize, Refusal> {
@@ -247,5 +256,8 @@ mod tests {
         assert!(nothing(Some("")).is_ok() && nothing(None).is_ok() && nothing(Some("a")).is_err());
         assert!(OfferQuery::read(Some("end=silent&file=a_1.bin&limit=2")).is_ok());
         assert!(OfferQuery::read(Some("q=1")).is_err());
+        assert!(OfferQuery::read(Some("newest=true")).unwrap().newest);
+        assert!(!OfferQuery::read(Some("newest=")).unwrap().newest);
+        assert!(OfferQuery::read(Some("newest=1")).is_err());
     }
 }

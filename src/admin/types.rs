@@ -45,8 +45,9 @@ pub(super) struct Device {
     transport: &'static str,
     /// Number of boots that were seen.
     boots: u32,
-    /// Id of the event that says why it was offered nothing; every id is in events.md.
-    #[schema(required, example = "withheld.chip")]
+    /// Id of the answer that it got last: `offer`, `up-to-date`, or the id of the event that
+    /// says why it was offered nothing (`withheld.chip`). Every id is in events.md.
+    #[schema(required, example = "up-to-date")]
     why: Option<&'static str>,
     /// Its last offers, newest first.
     offers: Vec<OfferOfDevice>,

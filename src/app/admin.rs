@@ -274,7 +274,7 @@ impl AdminDoor {
             tokens: self.running.tokens,
             readiness: house.clone(),
             fleet: house,
-            metrics: Some(Arc::new(move || metrics::render(&*measured))),
+            metrics: Arc::new(move || metrics::render(&*measured)),
             clock: SystemTime::now,
         };
         let service = Service {

@@ -24,7 +24,7 @@ pub(super) struct Hold {
     admin: Option<RunningAdmin>,
 }
 
-/// What was done about the folder that is held.
+/// State of what follows from another folder.
 #[derive(Default)]
 struct Done {
     /// Number of the folder that all have gone on in.

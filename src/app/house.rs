@@ -3,7 +3,9 @@
 
 use super::fleet::Known;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
-use crate::admin::{Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone};
+use crate::admin::{
+    Check, FileView, FleetSource, OrderError, Orderer, Readiness, RetryDone, open_orders,
+};
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
 use crate::event::text::Lang;
@@ -272,7 +274,7 @@ impl MetricsSource for House {
         Readings {
             started: self.started,
             devices: self.known.fleet.len() as u64,
-            open_orders: self.known.orders.retries().len() as u64,
+            open_orders: open_orders(self.known.orders.acts(), &self.known.fleet) as u64,
             ends: &ENDS,
             files: self.catalogue.snapshot().verdicts(),
             image_bytes: self.store.used(),

@@ -417,9 +417,6 @@ pub(crate) fn reason(error: &anyhow::Error) -> Option<Event> {
     if let Some(Ended(event)) = error.downcast_ref() {
         return Some(event.clone());
     }
-    if let Some(event) = error.downcast_ref::<Event>() {
-        return Some(event.clone());
-    }
     if let Some(LogError::Thread(none)) = error.downcast_ref() {
         return Some(Event::from(none));
     }

@@ -5,6 +5,7 @@ use super::patience::{Patience, PatientStream};
 use crate::config::Settings;
 use crate::event::{Event, event};
 use crate::tls::Mode;
+use crate::util::addresses::own_addresses;
 use hyper::Uri;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -113,6 +114,15 @@ impl AdminClient {
     #[must_use]
     pub(super) fn with(self, trust: Trust) -> Self {
         Self { trust, ..self }
+    }
+
+    /// Tells whether all that is asked is on this machine, wherever its name leads: it may be
+    /// shown the token of this machine's server.
+    pub(super) fn is_of_this_machine(&self) -> bool {
+        let own = own_addresses();
+        let is_own = |ip: IpAddr| ip.is_loopback() || own.contains(&ip);
+        let mut addresses = self.addresses.iter();
+        addresses.all(|address| is_own(address.ip().to_canonical()))
     }
 
     /// Returns the address that is asked, as people read it.
@@ -342,6 +352,26 @@ mod tests {
             "SSH-2.0-OpenSSH\r\n\r\n",
         ] {
             assert!(parse(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_token_of_this_machine_is_for_this_machine() {
+        let own = own_addresses().into_iter();
+        let own = own.map(|ip| (SocketAddr::new(ip, 8009).to_string(), true));
+        let others = [
+            ("127.0.0.1:8009", true),
+            ("[::1]:8009", true),
+            ("[::ffff:127.0.0.1]:8009", true),
+            ("localhost:8009", true),
+            // Nobody has these (RFC 5737, RFC 3849).
+            ("192.0.2.7:8009", false),
+            ("[2001:db8::7]:8009", false),
+        ];
+        let others = others.map(|(address, is_here)| (address.to_owned(), is_here));
+        for (address, is_here) in own.chain(others) {
+            let client = AdminClient::named(&format!("https://{address}"), Trust::default());
+            assert_eq!(client.unwrap().is_of_this_machine(), is_here, "{address}");
         }
     }
 

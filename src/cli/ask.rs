@@ -35,7 +35,7 @@ pub(super) struct AskArgs {
     server: Option<String>,
 
     /// File with the token to show [default: admin.token in the state folder of
-    /// this configuration]
+    /// this configuration, for a server on this machine]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
@@ -139,6 +139,13 @@ impl AskArgs {
             lang: Some(lang),
         };
         let client = self.client(settings.as_ref()).map_err(failure)?;
+        let is_elsewhere = self.server.is_some() && !client.is_of_this_machine();
+        if is_elsewhere && self.token_file.is_none() {
+            let address = client.address();
+            return Err(failure(
+                event!(ASK_TOKEN_ELSEWHERE, address = address).into(),
+            ));
+        }
         // Where nobody answers, a token is of no use, and need not be there yet.
         client
             .greet(Patience::GREETING)

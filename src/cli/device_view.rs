@@ -38,21 +38,14 @@ pub(super) struct Device {
     pub(super) ordered: Vec<Ordered>,
 }
 
-/// Number of times after which an image that fails on a device is offered to it no more.
-const ENOUGH: u64 = 2;
-
 /// Image that failed on a device.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Failed {
     pub(super) file: Option<String>,
     pub(super) times: u64,
-}
-
-impl Failed {
-    /// Tells whether the device gets it no more.
-    pub(super) fn is_given_up(&self) -> bool {
-        self.times >= ENOUGH
-    }
+    /// True where the device gets it no more.
+    #[serde(default)]
+    pub(super) given_up: bool,
 }
 
 /// Order to try again that the device has not followed yet.
@@ -205,7 +198,7 @@ impl Device {
     /// Tells whether its newest offer is of a file that it gets no more.
     pub(super) fn is_given_up(&self) -> bool {
         let newest = self.newest().map(|offer| &offer.file);
-        let mut failed = self.failed.iter().filter(|failed| failed.is_given_up());
+        let mut failed = self.failed.iter().filter(|failed| failed.given_up);
         failed.any(|failed| failed.file.as_ref() == newest)
     }
 

@@ -25,7 +25,8 @@ pub(super) struct DevicesArgs {
     #[arg(value_name = "TEXT")]
     text: Option<String>,
 
-    /// Only devices that get the files of this model
+    /// Only devices of this model, by which `fleet` counts them: the most precise
+    /// name that they report; default for those that report none
     #[arg(long)]
     model: Option<String>,
 

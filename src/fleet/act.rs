@@ -1,25 +1,10 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
 use super::outcome::{Content, History};
-use super::{DeviceId, Fleet, Knowledge, Retry};
+use super::{DeviceId, Fleet, Knowledge, Retry, by_device};
 use crate::util::sync::lock;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
-
-/// Orders in force to try images again, by device.
-pub(super) type Retries = HashMap<DeviceId, Vec<(Option<Content>, u64)>>;
-
-/// Contents that are to be tried again, or all, by device.
-pub(super) type Given = HashMap<DeviceId, Vec<Option<Content>>>;
-
-pub(super) fn by_device(retries: Vec<Retry>) -> Retries {
-    let mut found = Retries::new();
-    for (id, content, at) in retries {
-        found.entry(id).or_default().push((content, at));
-    }
-    found
-}
 
 impl Fleet {
     /// Takes all orders in force to try images again, where others were found than those of

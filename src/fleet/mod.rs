@@ -51,13 +51,12 @@ use crate::event::Event;
 use crate::ota::device_memory::{NoRoom, OwnModel};
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
-use act::{Given, Retries, by_device};
 use arc_swap::ArcSwap;
 use clock::ServedClock;
 use commons::Commons;
 use outcome::millis;
 use protected::Protected;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -279,13 +278,8 @@ impl Fleet {
     }
 
     /// Returns the number of devices that are remembered by their MAC addresses.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.table.len()
-    }
-
-    /// Returns whether none has checked in.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Settles a device, and takes over what protected it as a newcomer. Returns false where
@@ -328,6 +322,20 @@ impl Fleet {
     fn hash(&self, what: &(impl Hash + ?Sized)) -> u64 {
         self.hasher.hash_one(what)
     }
+}
+
+/// Orders in force to try images again, by device.
+type Retries = HashMap<DeviceId, Vec<(Option<Content>, u64)>>;
+
+/// Contents that are to be tried again, or all, by device.
+type Given = HashMap<DeviceId, Vec<Option<Content>>>;
+
+fn by_device(retries: Vec<Retry>) -> Retries {
+    let mut found = Retries::new();
+    for (id, content, at) in retries {
+        found.entry(id).or_default().push((content, at));
+    }
+    found
 }
 
 /// Returns a time in milliseconds since 1970.

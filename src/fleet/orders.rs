@@ -162,31 +162,15 @@ impl Orders {
         }
     }
 
-    /// Orders that a device is offered again what it failed: `file`, by its name and the first
-    /// 16 bytes of its image's SHA-256, or all. When it returns the order is on the disk.
+    /// Orders that a device is offered again what it failed: `files`, by their names and the
+    /// first 16 bytes of their images' SHA-256, all of them or none; without them all that
+    /// failed. Where there are no files, nothing is ordered. When it returns the orders are on
+    /// the disk.
     ///
     /// # Errors
     ///
-    /// The order could not be written and is not in force. The error says so in words, as an
-    /// [`Event`].
-    pub fn retry(
-        &self,
-        device: &str,
-        file: Option<(&str, [u8; 16])>,
-        by: &str,
-        from: &str,
-        now: SystemTime,
-    ) -> io::Result<()> {
-        let files = file.as_ref().map(std::slice::from_ref);
-        self.retry_all(device, files, by, from, now)
-    }
-
-    /// Orders as [`Self::retry`] does, several files at once: all of them or none. `None` is
-    /// for all that the device failed; where there are no files, nothing is ordered.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`Self::retry`]; none of them is in force then.
+    /// The orders could not be written, and none of them is in force. The error says so in
+    /// words, as an [`Event`].
     pub fn retry_all(
         &self,
         device: &str,
@@ -223,7 +207,7 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// As those of [`Self::retry`]; nothing was forgotten then.
+    /// As those of [`Self::retry_all`]; nothing was forgotten then.
     pub fn forget(&self, device: &str, by: &str, from: &str, now: SystemTime) -> io::Result<()> {
         let act = Act {
             at: now,

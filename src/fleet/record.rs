@@ -71,13 +71,13 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
 
 /// Writes a UUID in its usual form, lower case.
 pub(super) fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
-    let mut bits = u128::from_be_bytes(*bytes);
     let mut text = [b'-'; 36];
-    for (at, sign) in text.iter_mut().enumerate().rev() {
-        if !SIGNS.contains(&at) {
-            *sign = HEX[(bits & 0xf) as usize];
-            bits >>= 4;
-        }
+    let mut at = 0;
+    for (number, byte) in bytes.iter().enumerate() {
+        at += usize::from(matches!(number, 4 | 6 | 8 | 10));
+        text[at] = HEX[usize::from(byte >> 4)];
+        text[at + 1] = HEX[usize::from(byte & 0xf)];
+        at += 2;
     }
     text
 }

@@ -3,6 +3,7 @@
 
 use super::DeviceId;
 use super::record::{ClientId, Record};
+use memchr::memchr2_iter;
 use std::io::Write as _;
 use xiaozhi_device::mac::Mac;
 
@@ -80,12 +81,11 @@ impl MacPart {
     /// Tells whether an address has these digits, where the signs are.
     fn is_of(self, mac: Mac) -> bool {
         let mask = (1 << (4 * self.count)) - 1;
-        let places = 0..=DIGITS - self.count;
-        let mut fitting = places.filter(|place| (place + self.lead).is_multiple_of(self.step));
-        fitting.any(|place| {
-            let behind = DIGITS - self.count - place;
-            mac.bits() >> (4 * behind) & mask == self.digits
-        })
+        let left = DIGITS - self.count;
+        let first = (self.step - self.lead) % self.step;
+        let step = self.step as usize;
+        let mut places = (first..=left).step_by(step);
+        places.any(|place| mac.bits() >> (4 * (left - place)) & mask == self.digits)
     }
 }
 
@@ -130,11 +130,14 @@ impl Needle {
     }
 
     fn is_in_ascii(&self, text: &[u8]) -> bool {
-        let wanted = self.text.as_bytes();
-        wanted.is_empty()
-            || text
-                .windows(wanted.len())
-                .any(|part| part.eq_ignore_ascii_case(wanted))
+        let Some((first, rest)) = self.text.as_bytes().split_first() else {
+            return true;
+        };
+        let mut begins = memchr2_iter(*first, first.to_ascii_uppercase(), text);
+        begins.any(|at| {
+            let behind = text.get(at + 1..at + 1 + rest.len());
+            behind.is_some_and(|part| part.eq_ignore_ascii_case(rest))
+        })
     }
 
     fn is_in_client(&self, client: &ClientId) -> bool {

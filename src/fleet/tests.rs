@@ -267,7 +267,7 @@ fn nothing_is_learned_while_the_clock_is_not_set() {
         ..FleetStart::default()
     });
     assert!(note(&fleet, &mac(1), "1.0", &decision(&["x"]), 999));
-    assert!(fleet.is_empty());
+    assert_eq!(fleet.len(), 0);
     note(&fleet, &mac(1), "1.0", &decision(&["x"]), 1000);
     assert_eq!(fleet.len(), 1);
 }

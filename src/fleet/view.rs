@@ -19,7 +19,8 @@ const NO_MODEL: &str = "default";
 /// Devices that are wanted. What is `None` is not asked.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// One of the names by which the device looks for files.
+    /// Model that the device names, by which [`Fleet::summary`] counts it: the most precise of
+    /// its names; `default` is for those that name none.
     pub model: Option<String>,
     /// Version that it runs.
     pub version: Option<String>,
@@ -87,10 +88,10 @@ impl Filter {
             && self.board.as_deref().is_none_or(|board| {
                 is(&profile.board_name, board) || is(&profile.board_type, board)
             })
-            && self.model.as_deref().is_none_or(|model| {
-                profile.names().any(|name| is_name(name, model))
-                    || record.named().is_none() && model == NO_MODEL
-            })
+            && self
+                .model
+                .as_deref()
+                .is_none_or(|model| is_name(record.named().unwrap_or(NO_MODEL), model))
             && self.end.is_none_or(|end| newest(record) == Some(end))
             && q.is_none_or(|q| q.is_in(id, record))
     }

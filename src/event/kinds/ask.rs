@@ -47,6 +47,11 @@ kinds! { ASKING:
         "不信任 {address} 的证书（{error}），令牌没有发给它：请用 --ca 文件 指定签发它的证书；确信中间没有别人时可用 --insecure",
         "the certificate of {address} is not trusted ({error}), and it was shown no token: name the one that signed it by --ca FILE; \
          --insecure is for where nobody can stand between");
+    /// Another machine's server is to be shown this one's token.
+    ASK_TOKEN_ELSEWHERE = why("ask.token-elsewhere", &["address"],
+        "{address} 不在本机，而 admin.token 是本机服务器的令牌，没有发给它：请用 --token-file 文件 指定那台服务器的令牌（其 gateway.admin.tokens 中的一个）",
+        "{address} is on another machine, and was not shown admin.token, which is for the server on this one: name a file with a token of that \
+         server by --token-file FILE (one of its gateway.admin.tokens)");
     /// Another user's token.
     ASK_TOKEN_DENIED = why("ask.token-denied", &["file", "error"],
         "无权读取令牌 {file}（{error}）：它属于运行服务器的用户。请以该用户或 root 执行（sudo；在容器中用 docker exec），或用 --token-file 指定 gateway.admin.tokens 中的一个令牌文件",

@@ -57,6 +57,21 @@ impl Place {
     }
 }
 
+impl Orders {
+    /// Orders one file again, or all.
+    fn retry(
+        &self,
+        device: &str,
+        file: Option<(&str, [u8; 16])>,
+        by: &str,
+        from: &str,
+        now: SystemTime,
+    ) -> io::Result<()> {
+        let files = file.as_ref().map(std::slice::from_ref);
+        self.retry_all(device, files, by, from, now)
+    }
+}
+
 fn id(error: &io::Error) -> &'static str {
     let event = error.get_ref().and_then(|e| e.downcast_ref::<Event>());
     event.unwrap().kind.id

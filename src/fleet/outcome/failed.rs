@@ -39,6 +39,11 @@ impl Failure {
         times: ENOUGH,
         at: u64::MAX,
     };
+
+    /// Tells whether the device gets it no more.
+    pub fn is_given_up(&self) -> bool {
+        self.times >= ENOUGH
+    }
 }
 
 /// Returns how often an image failed, by all that did, each with the number of times. `None`

@@ -40,7 +40,7 @@ pub(super) enum Taken {
     Held(Event),
 }
 
-/// What stands at the path of a folder that is held.
+/// Folder that stands at the path of one that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// The folder, and the lock in it.

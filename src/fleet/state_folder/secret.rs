@@ -23,7 +23,7 @@ const MODE: u32 = 0o600;
 /// A secret, as it is used.
 pub(super) type Secret = [u8; 32];
 
-/// What became of the file of a secret that is in use.
+/// State of the file of a secret that is in use.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Again {
     /// It holds that secret, or does so again.

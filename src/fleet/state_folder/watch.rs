@@ -11,7 +11,7 @@ use crate::util::sync::lock;
 use std::io;
 use std::sync::atomic::Ordering;
 
-/// What became of the administrator's token when its file was read again.
+/// Outcome of reading the administrator's token again.
 pub enum TokenRead {
     /// It is the one in use.
     Same,

@@ -42,6 +42,8 @@ fn what_is_told_is_as_it_is_described() {
         ("/api/v1/devices/no%2Fbody", 404),
         ("/api/v1/devices/%ff", 404),
         ("/api/v1/offers?end=silent&file=a&limit=1", 200),
+        ("/api/v1/offers?newest=true&end=silent", 200),
+        ("/api/v1/offers?newest=yes", 400),
         ("/api/v1/offers?end=failed", 400),
     ] {
         assert_eq!(server.admin_json("GET", path, "").0, status, "{path}");

@@ -158,7 +158,7 @@ fn another_servers_folder_is_left_alone_until_it_goes() {
     let other = Process(command.stdout(Stdio::null()).spawn().unwrap());
     let pid = other.0.id().to_string();
     until("the other's folder", || {
-        at("other/fleet.db").exists().then_some(())
+        at("other/admin.token").exists().then_some(())
     });
     fs::rename(&dir, at("away")).unwrap();
     fs::rename(at("other"), &dir).unwrap();
@@ -231,6 +231,6 @@ fn a_disk_that_is_mounted_over_the_folder_is_taken() {
         (server.events("state.taken-again", &[]).len() == 2).then_some(())
     });
     is_ready(&server);
-    assert!(!server.events("store.gone", &[]).is_empty());
+    server.event("store.gone", &[]);
     assert_eq!(server.events("state.other-key", &[]).len(), 0);
 }

@@ -1,4 +1,5 @@
-//! What may stand in the place of the store, and a folder that is lost while it is written.
+//! Things that may stand in the place of the store, and a folder that is lost while it is
+//! written.
 
 use super::*;
 use crate::fleet::state_folder::StateFolder;

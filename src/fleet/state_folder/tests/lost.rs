@@ -70,7 +70,7 @@ fn a_lock_that_is_removed_lets_nobody_in_and_is_made_again() {
     assert!(!file.exists());
 }
 
-/// Where no folder can be locked, the file in it is all that there is.
+/// The file in a folder is all that there is where no folder can be locked.
 #[test]
 fn a_server_that_takes_the_lock_alone_is_seen() {
     let bench = Bench::new();
