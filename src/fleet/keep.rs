@@ -45,9 +45,7 @@ impl Kept for Fleet {
     }
 
     fn all_changed(&self) {
-        for part in self.table.parts() {
-            lock(part).all_changed();
-        }
+        self.table.all_changed();
     }
 
     fn waiting(&self) -> usize {

@@ -235,6 +235,20 @@ impl Table {
         }
     }
 
+    /// Takes that every device changed, a stretch at a time: check-ins go on meanwhile. One that
+    /// comes behind a stretch that was looked at has changed in any case.
+    pub(super) fn all_changed(&self) {
+        for part in self.parts() {
+            let mut after = None;
+            loop {
+                after = lock(part).some_changed(after.as_ref(), STRETCH);
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Returns the first devices behind `after` that are wanted, in order, and no more than
     /// so many.
     pub(super) fn page(
@@ -409,10 +423,18 @@ impl Shard {
         })
     }
 
-    /// Takes that every device changed.
-    pub(super) fn all_changed(&mut self) {
-        let all = self.devices.behind(None);
-        self.changed.extend(all.map(|(id, _)| id));
+    /// Takes that devices changed: so many behind `after`. Returns the last one of them.
+    pub(super) fn some_changed(
+        &mut self,
+        after: Option<&DeviceId>,
+        most: usize,
+    ) -> Option<DeviceId> {
+        let mut last = None;
+        for (id, _) in self.devices.behind(after).take(most) {
+            self.changed.insert(id.clone());
+            last = Some(id);
+        }
+        last
     }
 
     /// Takes up to so many devices that changed.

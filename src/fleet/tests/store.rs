@@ -3,6 +3,7 @@
 use super::*;
 use crate::firmware::snapshot::tests::snapshot;
 use crate::fleet::outcome::{ENOUGH, Failure};
+use crate::fleet::table::STRETCH;
 use std::time::SystemTime;
 
 const BODY: &str = r#"{"application":{"version":"1.0"},"board":{"name":"a"}}"#;
@@ -115,4 +116,25 @@ fn an_order_that_is_given_before_a_device_is_read_holds_for_what_is_read() {
         assert_eq!(failed(1), left);
         assert_eq!(failed(2).len(), 3);
     }
+}
+
+/// A part of a fleet of a million has 65,536: whoever checks in does not wait for all of them.
+#[test]
+fn that_all_changed_is_marked_a_stretch_at_a_time() {
+    let fleet = unread(&[]);
+    fleet.all_read();
+    for number in 0..4_000 {
+        asks(&fleet, number, 2000);
+    }
+    assert_eq!(fleet.take_changed(10_000).len(), 4_000);
+    let mut last = None;
+    for (part, stretch) in [(0, 1), (0, 2), (1, 3)] {
+        let mut shard = lock(fleet.table.parts().nth(part).unwrap());
+        last = shard.some_changed(last.as_ref().filter(|_| part == 0), STRETCH);
+        assert!(last.is_some());
+        drop(shard);
+        assert!(fleet.waiting() <= stretch * STRETCH && fleet.waiting() > (stretch - 1) * STRETCH);
+    }
+    fleet.all_changed();
+    assert_eq!(fleet.waiting(), 4_000);
 }
