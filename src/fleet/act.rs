@@ -1,6 +1,7 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
 use super::outcome::{Content, History};
+use super::protected::image;
 use super::{DeviceId, Fleet, Knowledge, Retry, by_device};
 use crate::util::sync::lock;
 use std::sync::Arc;
@@ -61,7 +62,17 @@ impl Fleet {
             orders.dedup();
         }
         let device = self.hash(id);
-        self.protected().retry(device);
+        {
+            let mut protected = self.protected();
+            match contents {
+                None => protected.retry(device, None),
+                Some(contents) => {
+                    for content in contents {
+                        protected.retry(device, Some(image(*content)));
+                    }
+                }
+            }
+        }
         self.table.change(&mut shard, id, |record| {
             let Some(history) = record.history.as_deref_mut() else {
                 return 0;
