@@ -15,6 +15,7 @@ mod devices;
 mod fetch;
 mod forecast;
 mod full;
+mod haste;
 mod id;
 pub(crate) mod journal;
 mod keep;

@@ -138,3 +138,29 @@ fn that_all_changed_is_marked_a_stretch_at_a_time() {
     fleet.all_changed();
     assert_eq!(fleet.waiting(), 4_000);
 }
+
+#[test]
+fn where_much_waits_the_writer_is_called_once() {
+    use std::sync::atomic::AtomicUsize;
+    let fleet = unread(&[]);
+    fleet.all_read();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let call = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    };
+    fleet.call_at(50, Box::new(call));
+    let mut next = 0;
+    let mut calls_after = |changes: usize| {
+        for number in next..next + changes {
+            // However often each of them changes.
+            asks(&fleet, number, 2000);
+            asks(&fleet, number, 2001);
+        }
+        next += changes;
+        calls.load(Ordering::Relaxed)
+    };
+    assert_eq!([49, 1, 200].map(&mut calls_after), [0, 1, 1]);
+    assert_eq!(fleet.take_changed(1000).len(), 250);
+    assert_eq!([49, 1].map(&mut calls_after), [1, 2]);
+}
