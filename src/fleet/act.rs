@@ -1,25 +1,11 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
 use super::outcome::{Content, History};
-use super::{DeviceId, Fleet, Knowledge, Retry};
+use super::protected::image;
+use super::{DeviceId, Fleet, Knowledge, Retry, by_device};
 use crate::util::sync::lock;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
-
-/// Orders in force to try images again, by device.
-pub(super) type Retries = HashMap<DeviceId, Vec<(Option<Content>, u64)>>;
-
-/// Contents that are to be tried again, or all, by device.
-pub(super) type Given = HashMap<DeviceId, Vec<Option<Content>>>;
-
-pub(super) fn by_device(retries: Vec<Retry>) -> Retries {
-    let mut found = Retries::new();
-    for (id, content, at) in retries {
-        found.entry(id).or_default().push((content, at));
-    }
-    found
-}
 
 impl Fleet {
     /// Takes all orders in force to try images again, where others were found than those of
@@ -76,7 +62,17 @@ impl Fleet {
             orders.dedup();
         }
         let device = self.hash(id);
-        self.protected().retry(device);
+        {
+            let mut protected = self.protected();
+            match contents {
+                None => protected.retry(device, None),
+                Some(contents) => {
+                    for content in contents {
+                        protected.retry(device, Some(image(*content)));
+                    }
+                }
+            }
+        }
         self.table.change(&mut shard, id, |record| {
             let Some(history) = record.history.as_deref_mut() else {
                 return 0;

@@ -87,6 +87,8 @@ pub(crate) struct Database {
     /// Length of the file, as it was seen last. It grows only, but for [`Database::wipe`].
     length: u64,
     sweep: Option<Sweep>,
+    /// True where one is to follow: what went since the last began may have been noted by it.
+    owes_sweep: bool,
     /// Number of values that were added since the last sweep.
     new_values: usize,
     owed: Owed,
@@ -150,6 +152,7 @@ impl Database {
             rows: 0,
             length: 0,
             sweep: None,
+            owes_sweep: false,
             new_values: 0,
             owed: Owed::Nothing,
         };
@@ -281,10 +284,13 @@ impl Database {
         Ok(())
     }
 
-    /// Begins a sweep, where one is worth it, or is `due`.
+    /// Begins a sweep, where one is worth it, or is `due`. Where one is under way that is due,
+    /// another one follows.
     pub(crate) fn begin_sweep(&mut self, is_due: bool) -> Result<(), Fault> {
-        if self.sweep.is_none() && (is_due || self.new_values >= NEW_VALUES) {
+        self.owes_sweep |= is_due;
+        if self.sweep.is_none() && (self.owes_sweep || self.new_values >= NEW_VALUES) {
             self.sweep = Some(Sweep::begin(&self.connection)?);
+            self.owes_sweep = false;
             self.new_values = 0;
         }
         Ok(())

@@ -17,7 +17,7 @@ mod wiper;
 mod writer;
 
 pub(crate) use health::StoreHealth;
-pub(crate) use kept::Kept;
+pub(crate) use kept::{Call, Kept};
 
 use super::database::{Options, Place, traces};
 use super::id::DeviceId;
@@ -34,7 +34,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant, SystemTime};
-use writer::{Now, Writer};
+use writer::{BATCH, Now, Writer};
 
 /// Name of the thread, and of the part in messages.
 const THREAD: &str = "store";
@@ -96,6 +96,9 @@ impl Journal {
         let spawned = thread::Builder::new().name(THREAD.to_owned()).spawn(run);
         let thread = spawned.map_err(|error| NoThread { part: PART, error })?;
         let thread = thread.thread().clone();
+        let (of_fleet, to_wake) = (Arc::clone(&state), thread.clone());
+        let nudge = move || wake(&of_fleet, &to_wake);
+        kept.call_at(BATCH, Box::new(nudge));
         Ok(Self {
             kept,
             state,
@@ -110,10 +113,8 @@ impl Journal {
     /// Asks for a write at once: much waits. It costs nothing where one was asked for already,
     /// or the store is in trouble, and never blocks.
     pub(crate) fn nudge(&self) {
-        if let Some(running) = &self.thread
-            && self.state.nudge()
-        {
-            running.thread.unpark();
+        if let Some(running) = &self.thread {
+            wake(&self.state, &running.thread);
         }
     }
 
@@ -123,9 +124,7 @@ impl Journal {
     pub(crate) fn forget(&self, id: &DeviceId, client: &ClientId) {
         if let Some(running) = &self.thread {
             self.state.forget(traces(id, client));
-            if self.state.nudge() {
-                running.thread.unpark();
-            }
+            wake(&self.state, &running.thread);
         }
     }
 
@@ -161,6 +160,13 @@ impl Journal {
             let file = running.place.file();
             tell!(STORE_UNWRITTEN, file = file, devices = devices);
         }
+    }
+}
+
+/// Wakes the writer's thread, where it is of use.
+fn wake(state: &State, thread: &Thread) {
+    if state.nudge() {
+        thread.unpark();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::about::{Build, Profile};
 use super::commons::Whose;
-use super::journal::Kept;
+use super::journal::{Call, Kept};
 use super::news::say_end;
 use super::outcome::{Change, Moment, OfferedImage, date_unknown};
 use super::protected::BOOT;
@@ -16,6 +16,7 @@ use std::time::SystemTime;
 
 impl Kept for Fleet {
     fn take_changed(&self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
+        self.table.haste.begin_anew();
         let mut taken = Vec::new();
         for part in self.table.parts() {
             loop {
@@ -28,6 +29,10 @@ impl Kept for Fleet {
             }
         }
         taken
+    }
+
+    fn call_at(&self, changes: usize, call: Call) {
+        self.table.haste.call_at(changes, call);
     }
 
     fn changed_again(&self, devices: Vec<(DeviceId, Option<Record>)>) {
@@ -45,9 +50,7 @@ impl Kept for Fleet {
     }
 
     fn all_changed(&self) {
-        for part in self.table.parts() {
-            lock(part).all_changed();
-        }
+        self.table.all_changed();
     }
 
     fn waiting(&self) -> usize {

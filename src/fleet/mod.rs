@@ -15,6 +15,7 @@ mod devices;
 mod fetch;
 mod forecast;
 mod full;
+mod haste;
 mod id;
 pub(crate) mod journal;
 mod keep;
@@ -51,13 +52,12 @@ use crate::event::Event;
 use crate::ota::device_memory::{NoRoom, OwnModel};
 use crate::util::once::{HOUR, Once};
 use crate::util::sync::lock;
-use act::{Given, Retries, by_device};
 use arc_swap::ArcSwap;
 use clock::ServedClock;
 use commons::Commons;
 use outcome::millis;
 use protected::Protected;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -323,6 +323,20 @@ impl Fleet {
     fn hash(&self, what: &(impl Hash + ?Sized)) -> u64 {
         self.hasher.hash_one(what)
     }
+}
+
+/// Orders in force to try images again, by device.
+type Retries = HashMap<DeviceId, Vec<(Option<Content>, u64)>>;
+
+/// Contents that are to be tried again, or all, by device.
+type Given = HashMap<DeviceId, Vec<Option<Content>>>;
+
+fn by_device(retries: Vec<Retry>) -> Retries {
+    let mut found = Retries::new();
+    for (id, content, at) in retries {
+        found.entry(id).or_default().push((content, at));
+    }
+    found
 }
 
 /// Returns a time in milliseconds since 1970.

@@ -31,6 +31,7 @@ pub(super) use failed::{ENOUGH, date_unknown, times_failed};
 
 use super::about::Build;
 use super::offer_end::OfferEnd;
+use crate::ota::decide;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -351,7 +352,7 @@ impl History {
         for offer in &mut self.offers {
             let content = offer.image.content;
             if is_meant(content) && offer.at <= until && offer.end != OfferEnd::Succeeded {
-                if offer.forced >= 3 && !freed.contains(&content) {
+                if u32::from(offer.forced) >= decide::FORCED && !freed.contains(&content) {
                     freed.push(content);
                 }
                 (offer.forced, offer.forced_at) = (0, 0);

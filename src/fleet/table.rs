@@ -2,6 +2,7 @@
 //! for long, and in order of their addresses, so that a page of it is found at once.
 
 use super::devices::Devices;
+use super::haste::Haste;
 use super::id::DeviceId;
 use super::newcomers::Newcomers;
 use super::outcome::{Change, History, Moment, OfferedImage};
@@ -69,6 +70,8 @@ pub(super) struct Table {
     others: Mutex<Shard>,
     /// True where somebody takes what changed.
     is_kept: bool,
+    /// Counts what changed since it was taken last.
+    pub(super) haste: Haste,
 }
 
 /// One part of the devices.
@@ -110,6 +113,7 @@ impl Table {
             settled: AtomicUsize::new(0),
             others: Mutex::default(),
             is_kept,
+            haste: Haste::default(),
         }
     }
 
@@ -169,9 +173,11 @@ impl Table {
 
     /// Takes that a device is to be written to the store.
     pub(super) fn note_change(&self, shard: &mut Shard, id: &DeviceId) {
-        if self.is_kept && !shard.changed.contains(id) {
-            shard.changed.insert(id.clone());
+        if !self.is_kept || shard.changed.contains(id) {
+            return;
         }
+        shard.changed.insert(id.clone());
+        self.haste.changed();
     }
 
     /// Removes a device, from the store too.
@@ -231,6 +237,20 @@ impl Table {
                     break;
                 }
                 after = last;
+            }
+        }
+    }
+
+    /// Takes that every device changed, a stretch at a time: check-ins go on meanwhile. One that
+    /// comes behind a stretch that was looked at has changed in any case.
+    pub(super) fn all_changed(&self) {
+        for part in self.parts() {
+            let mut after = None;
+            loop {
+                after = lock(part).some_changed(after.as_ref(), STRETCH);
+                if after.is_none() {
+                    break;
+                }
             }
         }
     }
@@ -409,10 +429,18 @@ impl Shard {
         })
     }
 
-    /// Takes that every device changed.
-    pub(super) fn all_changed(&mut self) {
-        let all = self.devices.behind(None);
-        self.changed.extend(all.map(|(id, _)| id));
+    /// Takes that devices changed: so many behind `after`. Returns the last one of them.
+    pub(super) fn some_changed(
+        &mut self,
+        after: Option<&DeviceId>,
+        most: usize,
+    ) -> Option<DeviceId> {
+        let mut last = None;
+        for (id, _) in self.devices.behind(after).take(most) {
+            self.changed.insert(id.clone());
+            last = Some(id);
+        }
+        last
     }
 
     /// Takes up to so many devices that changed.

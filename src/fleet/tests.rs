@@ -13,6 +13,7 @@ use xiaozhi_device::version::Version;
 use xiaozhi_image_builder::Image;
 
 mod crowded;
+mod retried;
 mod store;
 mod terms;
 mod unsaid;

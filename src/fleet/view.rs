@@ -3,6 +3,7 @@
 
 use super::offer_end::OfferEnd;
 use super::outcome::{Content, History, OfferedImage, millis};
+use super::protected::image;
 use super::record::Record;
 use super::search::Needle;
 use super::{Build, DeviceId, Fleet, Profile, wall};
@@ -204,8 +205,9 @@ impl Fleet {
     /// Returns the number of images whose failures on a device an order of this moment would
     /// forget: of one content, or of all.
     pub fn failed_before(&self, id: &DeviceId, content: Option<Content>) -> usize {
-        // What is known by its id alone was forced in vain, and nobody knows which image it was.
-        let forced = usize::from(self.protected().was_forced(self.hash(id)));
+        // Of a newcomer it is known apart which image was forced in vain.
+        let was_forced = |device| self.protected().was_forced(device, content.map(image));
+        let forced = usize::from(was_forced(self.hash(id)));
         let history = self.find(id).and_then(|record| record.history);
         let Some(mut history) = history else {
             return forced;

@@ -7,7 +7,7 @@ use super::full::{DEVICES, FILES_OF_THEIR_OWN, FORCED_IN_VAIN};
 use super::news::say_end;
 use super::offer_end::OfferEnd;
 use super::outcome::{Content, History, Moment};
-use super::protected::{BOOT, Id, OwnRecord};
+use super::protected::{BOOT, Id, OwnRecord, image};
 use super::record::{ClientId, Record};
 use super::token::{Ticket, TokenFile};
 use super::{DeviceId, Fleet, Knowledge};
@@ -271,7 +271,9 @@ impl Visit<'_> {
         let id = self.hashes();
         let mut protected = self.fleet.protected();
         match offer {
-            Some((entry, true)) => protected.count(id, image(&entry.sha256), self.came.at),
+            Some((entry, true)) => {
+                protected.count(id, image(Content::of(&entry.sha256)), self.came.at)
+            }
             _ => protected.got_on(id),
         }
     }
@@ -410,7 +412,7 @@ impl DeviceMemory for Visit<'_> {
         drop(shard);
         let protected = fleet.protected();
         let limit = protected.room().forced;
-        let forced = protected.forced(self.hashes(), image(sha256));
+        let forced = protected.forced(self.hashes(), image(content));
         drop(protected);
         match forced {
             Ok(times) => Ok(times.max(known.unwrap_or(0))),
@@ -470,12 +472,6 @@ fn why(decision: &Decision<'_>) -> &'static Kind {
             }
         }
     }
-}
-
-/// Returns the number by which an image is known.
-fn image(sha256: &[u8; 32]) -> u64 {
-    let begin = sha256.first_chunk();
-    begin.map_or(0, |begin| u64::from_ne_bytes(*begin))
 }
 
 /// Returns a number for a new offer: not the one that a device had before in a store that is

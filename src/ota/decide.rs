@@ -171,9 +171,9 @@ impl Withheld<'_> {
 
 /// Times that an image is forced on a device that goes on reporting the same. The device
 /// would try it at every check, for ever.
-const FORCED: u32 = 3;
+pub const FORCED: u32 = 3;
 /// Times that an image may fail on a device that fetched it.
-const FAILED: u32 = 2;
+pub const FAILED: u32 = 2;
 
 /// Decides what the device that checked in is told.
 pub fn decide<'a>(

@@ -8,6 +8,7 @@ mod clock;
 mod failed;
 mod kill;
 mod names;
+mod others;
 mod power;
 mod terms;
 mod tokens;

@@ -180,6 +180,32 @@ fn values_that_nobody_has_are_swept_and_others_stay() {
     }
 }
 
+/// What it noted as somebody's before stays, and a device that is forgotten leaves nothing.
+#[test]
+fn a_sweep_that_is_due_while_one_is_under_way_follows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let profile = Profile {
+        model: Some("its own".into()),
+        ..Profile::default()
+    };
+    let mut record = record_of("c");
+    record.profile = profile.into();
+    database.write(&some([(mac(1), record)]), 0, NOW).unwrap();
+    database.begin_sweep(true).unwrap();
+    assert!(database.sweep(NOW).unwrap());
+    database.write(&[(mac(1), None)], 0, NOW).unwrap();
+    database.begin_sweep(true).unwrap();
+    while database.sweep(NOW).unwrap() {}
+    assert_eq!(values(&database, "profile"), 1);
+    // The next turn of the writer asks for none.
+    database.begin_sweep(false).unwrap();
+    while database.sweep(NOW).unwrap() {}
+    assert_eq!(values(&database, "profile"), 0);
+    database.begin_sweep(false).unwrap();
+    assert!(!database.sweep(NOW).unwrap());
+}
+
 #[test]
 fn counts_of_an_hour_add_up_and_go_after_a_year() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,10 +5,19 @@ use crate::fleet::id::DeviceId;
 use crate::fleet::record::Record;
 use std::mem;
 
+/// What is called where much waits.
+pub(crate) type Call = Box<dyn Fn() + Send + Sync>;
+
 /// Memory whose changes are written, and that is read into at the start.
 pub(crate) trait Kept: Send + Sync + 'static {
     /// Takes up to `most` changed devices, each with its record as it is now; None: it is gone.
     fn take_changed(&self, most: usize) -> Vec<(DeviceId, Option<Record>)>;
+    /// Takes what is to be called, from wherever a device changes, once so many did since they
+    /// were taken last. It never blocks.
+    fn call_at(&self, changes: usize, call: Call) {
+        // Memory that needs no haste is written all the same.
+        drop((changes, call));
+    }
     /// Marks devices as changed again: they could not be written. One that changed since
     /// then is to be written as it is now.
     fn changed_again(&self, devices: Vec<(DeviceId, Option<Record>)>);

@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// Time between two steps of a sweep.
 const SWEEP_TICK: Duration = Duration::from_millis(50);
 /// Number of devices that are written in one transaction.
-const BATCH: usize = 2_000;
+pub(super) const BATCH: usize = 2_000;
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_secs(2);
 /// Time after which the time served is written where nothing else is, while a term depends on

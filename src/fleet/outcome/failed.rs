@@ -1,10 +1,12 @@
 //! Images that failed on one device.
 
+use crate::ota::decide;
+
 /// Number of images that are remembered to have failed on a device. Where more did, it is
 /// offered nothing that did not fail yet either.
 pub(in crate::fleet) const FAILED: usize = 16;
-/// Number of times that one image may fail on a device.
-pub(in crate::fleet) const ENOUGH: u32 = 2;
+/// Number of times that one image may fail on a device: the decision's.
+pub(in crate::fleet) const ENOUGH: u32 = decide::FAILED;
 
 /// Content of an image: the first 16 bytes of its SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::firmware::snapshot::tests::snapshot;
 use crate::fleet::outcome::{ENOUGH, Failure};
+use crate::fleet::table::STRETCH;
 use std::time::SystemTime;
 
 const BODY: &str = r#"{"application":{"version":"1.0"},"board":{"name":"a"}}"#;
@@ -115,4 +116,51 @@ fn an_order_that_is_given_before_a_device_is_read_holds_for_what_is_read() {
         assert_eq!(failed(1), left);
         assert_eq!(failed(2).len(), 3);
     }
+}
+
+/// A part of a fleet of a million has 65,536: whoever checks in does not wait for all of them.
+#[test]
+fn that_all_changed_is_marked_a_stretch_at_a_time() {
+    let fleet = unread(&[]);
+    fleet.all_read();
+    for number in 0..4_000 {
+        asks(&fleet, number, 2000);
+    }
+    assert_eq!(fleet.take_changed(10_000).len(), 4_000);
+    let mut last = None;
+    for (part, stretch) in [(0, 1), (0, 2), (1, 3)] {
+        let mut shard = lock(fleet.table.parts().nth(part).unwrap());
+        last = shard.some_changed(last.as_ref().filter(|_| part == 0), STRETCH);
+        assert!(last.is_some());
+        drop(shard);
+        assert!(fleet.waiting() <= stretch * STRETCH && fleet.waiting() > (stretch - 1) * STRETCH);
+    }
+    fleet.all_changed();
+    assert_eq!(fleet.waiting(), 4_000);
+}
+
+#[test]
+fn where_much_waits_the_writer_is_called_once() {
+    use std::sync::atomic::AtomicUsize;
+    let fleet = unread(&[]);
+    fleet.all_read();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let call = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    };
+    fleet.call_at(50, Box::new(call));
+    let mut next = 0;
+    let mut calls_after = |changes: usize| {
+        for number in next..next + changes {
+            // However often each of them changes.
+            asks(&fleet, number, 2000);
+            asks(&fleet, number, 2001);
+        }
+        next += changes;
+        calls.load(Ordering::Relaxed)
+    };
+    assert_eq!([49, 1, 200].map(&mut calls_after), [0, 1, 1]);
+    assert_eq!(fleet.take_changed(1000).len(), 250);
+    assert_eq!([49, 1].map(&mut calls_after), [1, 2]);
 }
