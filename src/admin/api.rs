@@ -26,6 +26,10 @@ use std::sync::Arc;
 /// Longest body of a request, in bytes.
 pub(super) const LONGEST_BODY: usize = 16 << 10;
 
+/// Words on a part that is not there, for whoever shows no token.
+const UNTOLD: &str =
+    "the log says why, and so does this address to who shows a token (Authorization: Bearer TOKEN)";
+
 type Answer = Result<Response, Refusal>;
 
 /// Is this server alive?
@@ -35,17 +39,24 @@ pub(super) async fn healthz() -> Response {
     text(StatusCode::OK, "ok\n")
 }
 
-/// Can this server do its work?
-#[utoipa::path(get, path = "/readyz", tag = "health", security(()),
+/// Can this server do its work? Who shows no token is told which part is not there, and not why.
+#[utoipa::path(get, path = "/readyz", tag = "health", security((), ("token" = [])),
     responses((status = 200, body = Ready), (status = 503, body = Ready, description = "A part is not there")))]
-pub(super) async fn readyz(State(sources): State<Sources>) -> Answer {
+pub(super) async fn readyz(
+    State(sources): State<Sources>,
+    caller: Option<Extension<Caller>>,
+) -> Answer {
     let readiness = Arc::clone(&sources.readiness);
     // Not among the few: whoever looks through the fleet must not make it look ill.
     let checks = tokio::task::spawn_blocking(move || readiness.checks()).await;
     let checks = checks.map_err(|_| Refusal::Late)?;
     let parts = checks.iter().map(|check| {
         let ok = check.why.is_none();
-        let why = check.words();
+        // Reasons name folders, and what their system says of them.
+        let why = match caller {
+            Some(_) => check.words(),
+            None => (!ok).then(|| UNTOLD.to_owned()),
+        };
         (check.name, Part { ok, why })
     });
     let ready = Ready {
@@ -64,8 +75,7 @@ pub(super) async fn readyz(State(sources): State<Sources>) -> Answer {
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, body = str, content_type = "text/plain")))]
 pub(super) async fn metrics(State(sources): State<Sources>) -> Answer {
-    let measure = sources.metrics.ok_or(Refusal::NotFound)?;
-    let text = tokio::task::spawn_blocking(move || measure()).await;
+    let text = tokio::task::spawn_blocking(move || (sources.metrics)()).await;
     let text = text.map_err(|_| Refusal::Late)?;
     Ok(with_type(StatusCode::OK, CONTENT_TYPE, text.into_bytes()))
 }
@@ -85,14 +95,14 @@ pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQu
 /// Devices, a page at a time.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "fleet",
     params(
-        ("model" = Option<String>, Query, description = "Model whose files it gets"),
+        ("model" = Option<String>, Query, description = "Its model, by which `fleet` counts it: the most precise name that it reports; `default` where it reports none"),
         ("version" = Option<String>, Query),
         ("board" = Option<String>, Query, description = "Name or type of its board"),
         ("end" = Option<String>, Query, description = "End of its newest offer"),
         ("file" = Option<String>, Query, description = "File of its newest offer"),
         ("transport" = Option<String>, Query, description = "`http` or `https`: the way in which it came last"),
         ("seen_since" = Option<String>, Query, description = "A time by RFC 3339, or for how long: `15m`, `1h`, `7d`"),
-        ("q" = Option<String>, Query, description = "Part of its MAC address, board, version, address or client id"),
+        ("q" = Option<String>, Query, description = "Part of its MAC address, in any spelling, or of its board, version, address or client id"),
         ("limit" = Option<u32>, Query, description = "From 1 to 1000; 100 where it is left out"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -143,6 +153,7 @@ pub(super) async fn firmware(State(sources): State<Sources>, RawQuery(query): Ra
     params(
         ("end" = Option<String>, Query, description = "How it ended"),
         ("file" = Option<String>, Query),
+        ("newest" = Option<bool>, Query, description = "Only the newest offer of each device"),
         ("limit" = Option<u32>, Query, description = "From 1 to 1000; 100 where it is left out"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
     ),

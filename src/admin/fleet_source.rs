@@ -40,6 +40,8 @@ pub(crate) struct FileView {
 pub(crate) enum OrderError {
     /// Nobody knows the device.
     NoDevice,
+    /// What is known of devices is still being read, and the device may be among them.
+    StillReading,
     /// The device was never offered the file.
     NoFile,
     /// It cannot be written down, and what is not written is not acknowledged.

@@ -206,7 +206,7 @@ impl Shown {
         )?;
         families.gauge(
             "xiaozhi_ota_orders_open",
-            "Orders to try again that are kept",
+            "Orders to try again that no device has followed yet",
             self.readings.open_orders,
         )
     }

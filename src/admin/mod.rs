@@ -41,3 +41,4 @@ pub(crate) use server_source::{
     AddressView, BackendState, BackendView, CertificateView, LinkView, ListenerView, ProcessView,
     ServerSource, ServerView, SettingValue, SettingView, StoreView,
 };
+pub(crate) use standing::open_orders;

@@ -35,8 +35,7 @@ pub(crate) struct AdminParts {
     pub(crate) fleet: Arc<dyn FleetSource>,
     pub(crate) server: Arc<dyn ServerSource>,
     pub(crate) releases: Arc<dyn ReleaseSource>,
-    /// `None` where nothing is measured.
-    pub(crate) metrics: Option<Metrics>,
+    pub(crate) metrics: Metrics,
     pub(crate) clock: fn() -> SystemTime,
 }
 
@@ -57,7 +56,7 @@ pub(super) struct Sources {
     pub(super) fleet: Arc<dyn FleetSource>,
     pub(super) server: Arc<dyn ServerSource>,
     pub(super) releases: Arc<dyn ReleaseSource>,
-    pub(super) metrics: Option<Metrics>,
+    pub(super) metrics: Metrics,
     pub(super) clock: fn() -> SystemTime,
     pub(super) gate: Arc<Gate>,
     pub(super) sessions: Arc<Sessions>,
@@ -75,7 +74,7 @@ impl Sources {
             fleet: Arc::clone(&parts.fleet),
             server: Arc::clone(&parts.server),
             releases: Arc::clone(&parts.releases),
-            metrics: parts.metrics.clone(),
+            metrics: Arc::clone(&parts.metrics),
             clock: parts.clock,
             gate: Arc::new(Gate::new(Arc::clone(&parts.tokens), parts.clock)),
             sessions: Arc::default(),

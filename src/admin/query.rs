@@ -26,6 +26,8 @@ pub(super) struct DeviceQuery {
 pub(super) struct OfferQuery {
     pub(super) end: Option<OfferEnd>,
     pub(super) file: Option<String>,
+    /// True where only the newest offer of each device is wanted.
+    pub(super) newest: bool,
     pub(super) limit: usize,
     pub(super) after: Option<String>,
 }
@@ -84,10 +86,12 @@ impl DeviceQuery {
 impl OfferQuery {
     /// Reads a query.
     pub(super) fn read(query: Option<&str>) -> Result<Self, Refusal> {
-        let [limit, after, end, file] = values(query, ["limit", "after", "end", "file"])?;
+        let keys = ["limit", "after", "end", "file", "newest"];
+        let [limit, after, end, file, newest] = values(query, keys)?;
         Ok(Self {
             end: end.map(|text| self::end(&text)).transpose()?,
             file,
+            newest: newest.map_or(Ok(false), |text| truth(&text))?,
             limit: self::limit(limit)?,
             after,
         })
@@ -186,6 +190,11 @@ fn is_secure(text: &str) -> Result<bool, Refusal> {
             "transport: {text:?}: write http or https"
         ))),
     }
+}
+
+fn truth(text: &str) -> Result<bool, Refusal> {
+    text.parse()
+        .map_err(|_| Refusal::BadQuery(format!("newest: {text:?}: write true or false")))
 }
 
 fn limit(text: Option<String>) -> Result<usize, Refusal> {
@@ -328,5 +337,8 @@ mod tests {
         assert_eq!(Span::read(Some("past=year")), Ok(Some(Span::Year)));
         assert_eq!(Span::read(None), Ok(None));
         assert!(Span::read(Some("past=ever")).is_err() && Span::read(Some("a")).is_err());
+        assert!(OfferQuery::read(Some("newest=true")).unwrap().newest);
+        assert!(!OfferQuery::read(Some("newest=")).unwrap().newest);
+        assert!(OfferQuery::read(Some("newest=1")).is_err());
     }
 }

@@ -6,7 +6,7 @@ use crate::event::text::Lang;
 /// A part that must be there, and whether it is.
 #[derive(Debug)]
 pub(crate) struct Check {
-    /// Its name: `catalogue`, `certificate`, `store`.
+    /// Its name: `catalogue`, `certificate`, `store`, `orders`.
     pub(crate) name: &'static str,
     /// The reason why it is not there; `None` where it is.
     pub(crate) why: Option<Event>,

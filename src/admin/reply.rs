@@ -102,6 +102,11 @@ pub(crate) enum Refusal {
     /// A device that nobody knows.
     #[error("no device of this id is known: GET /api/v1/devices lists them")]
     NoDevice,
+    /// Devices that are still being read.
+    #[error(
+        "what is known of devices is still being read from the state folder, and of this one that is not known yet: try again in a moment, and see GET /readyz"
+    )]
+    StillReading,
     /// A file that the device was not offered.
     #[error(
         "this device was not offered a file of this name: its offers are in GET /api/v1/devices/{{mac}}"
@@ -142,6 +147,7 @@ impl Refusal {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::NoDevice => (StatusCode::NOT_FOUND, "no-device"),
+            Self::StillReading => (StatusCode::SERVICE_UNAVAILABLE, "still-reading"),
             Self::NoFile => (StatusCode::NOT_FOUND, "no-file"),
             Self::BadQuery(_) => (StatusCode::BAD_REQUEST, "bad-query"),
             Self::BadBody(_) => (StatusCode::BAD_REQUEST, "bad-body"),

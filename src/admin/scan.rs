@@ -94,7 +94,13 @@ pub(super) fn offers(fleet: &Fleet, query: &OfferQuery) -> Result<Offers, Refusa
     let most = query.limit.saturating_add(1);
     let mut newest = BinaryHeap::with_capacity(most + 1);
     fleet.each(|id, record| {
-        for offer in record.history.iter().flat_map(|history| &history.offers) {
+        let history = record.history.as_deref();
+        let offers = history.map_or(&[][..], |history| &history.offers);
+        let newest_one = offers.last().map(|offer| offer.number);
+        for offer in offers {
+            if query.newest && newest_one != Some(offer.number) {
+                continue;
+            }
             let is_wanted = query.end.is_none_or(|end| end == offer.end)
                 && query
                     .file
@@ -222,7 +228,7 @@ mod tests {
             }),
             before: Arc::default(),
             at,
-            due: 0,
+            since: 0,
         }
     }
 
@@ -311,6 +317,39 @@ mod tests {
     }
 
     #[test]
+    fn there_are_as_many_devices_of_a_model_as_are_counted() {
+        // A board's name says more than its type, and several boards have one type.
+        let boards = [
+            (Some("bread-128x64"), Some("bread")),
+            (Some("bread-128x32"), Some("bread")),
+            (None, Some("bread")),
+            (Some("bread-128x64"), None),
+            (None, None),
+        ];
+        let devices = boards.iter().zip(1..).map(|((name, kind), number)| {
+            let profile = Profile {
+                board_name: name.map(Into::into),
+                board_type: kind.map(Into::into),
+                ..Profile::default()
+            };
+            let id = DeviceId::new(&format!("aa:bb:cc:00:00:{number:02x}"));
+            let client = ClientId::new("");
+            let record = Record::new(client, Arc::new(profile), Arc::default(), NOW);
+            (id, record)
+        });
+        let fleet = Fleet::new(FleetStart::default());
+        fleet.read(devices.collect());
+        let listed = |model: &str| pages(&fleet, &format!("model={model}"));
+        let counted = counts(&fleet, now()).models;
+        assert_eq!(counted.len(), 4);
+        for model in counted {
+            let devices = usize::try_from(model.devices).unwrap();
+            assert_eq!(listed(&model.model), [devices], "{model:?}");
+        }
+        assert_eq!(listed("bread-128x64"), [2]);
+    }
+
+    #[test]
     fn a_device_is_shown_newest_offer_first_and_unknowns_as_null() {
         let fleet = fleet_of(1);
         let query = DeviceQuery::read(None, now()).unwrap();
@@ -352,7 +391,13 @@ mod tests {
     #[test]
     fn offers_come_newest_first_and_once() {
         let fleet = fleet_of(600);
-        for (filter, count) in [("", 1200), ("&end=silent", 600), ("&file=other", 0)] {
+        for (filter, count) in [
+            ("", 1200),
+            ("&end=silent", 600),
+            ("&file=other", 0),
+            ("&newest=true", 600),
+            ("&newest=true&end=succeeded", 0),
+        ] {
             let mut after = String::new();
             let mut times = Vec::new();
             let mut seen = HashSet::new();

@@ -3,7 +3,7 @@
 
 use super::time::rfc3339;
 use crate::fleet::orders::{Act, ActKind};
-use crate::fleet::{Content, DeviceId, History, Record};
+use crate::fleet::{Content, DeviceId, Fleet, History, Record};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::time::UNIX_EPOCH;
@@ -22,8 +22,10 @@ pub(super) struct FailedImage {
     /// First 16 bytes of the SHA-256 of the whole file.
     #[schema(example = "9f86d081884c7d659a2feaa0c55ad015")]
     content: String,
-    /// Number of offers that ended `rolled-back` or `silent`: after two it is offered no more.
+    /// Number of offers that ended `rolled-back` or `silent`.
     pub(super) times: u32,
+    /// True where it failed so often that it is offered to the device no more.
+    pub(super) given_up: bool,
 }
 
 /// An order to try again, which the device has not followed yet.
@@ -55,26 +57,50 @@ impl StandingOrders {
 
     /// Returns those about a device that it was offered nothing by yet.
     pub(super) fn waiting(&self, id: &DeviceId, record: &Record) -> Vec<Ordered> {
-        let history = record.history.as_deref();
-        let mut seen = HashSet::new();
-        let mut waiting = Vec::new();
-        for act in self.0.get(id).into_iter().flatten() {
-            // A newer one, of the same or of all, stands for this one.
-            if seen.contains(&None) || !seen.insert(act.content) {
-                continue;
-            }
-            let at = act.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-            let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-            let content = act.content.map(Content);
-            if history.is_none_or(|history| is_waiting(history, content, at)) {
-                waiting.push(Ordered {
-                    file: act.file.clone(),
-                    at: rfc3339(at),
-                });
-            }
-        }
-        waiting
+        let acts = self.0.get(id).map(Vec::as_slice).unwrap_or_default();
+        let acts = unfollowed(acts, record.history.as_deref());
+        let ordered = acts.map(|act| Ordered {
+            file: act.file.clone(),
+            at: rfc3339(millis(act)),
+        });
+        ordered.collect()
     }
+
+    /// Counts those that no device has followed yet, as [`Self::waiting`] lists them. What is
+    /// ordered about a device that is not known waits for it.
+    fn open(&self, fleet: &Fleet) -> usize {
+        let each = self.0.iter().map(|(id, acts)| {
+            let record = fleet.find(id);
+            let history = record.as_ref().and_then(|record| record.history.as_deref());
+            unfollowed(acts, history).count()
+        });
+        each.sum()
+    }
+}
+
+/// Counts the orders to try again among all acts that are kept, the newest first, that no
+/// device has followed yet.
+pub(crate) fn open_orders(acts: Vec<Act>, fleet: &Fleet) -> usize {
+    StandingOrders::of(acts).open(fleet)
+}
+
+/// Picks the orders in force about a device, of those about it, that nothing has become of.
+fn unfollowed<'a>(acts: &'a [Act], history: Option<&'a History>) -> impl Iterator<Item = &'a Act> {
+    let mut seen = HashSet::new();
+    acts.iter().filter(move |act| {
+        // A newer one, of the same or of all, stands for this one.
+        if seen.contains(&None) || !seen.insert(act.content) {
+            return false;
+        }
+        let content = act.content.map(Content);
+        history.is_none_or(|history| is_waiting(history, content, millis(act)))
+    })
+}
+
+/// Returns the time of an act, in milliseconds since 1970.
+fn millis(act: &Act) -> u64 {
+    let at = act.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Tells whether nothing has become of the offers since an order that is about a content, or
@@ -102,6 +128,7 @@ pub(super) fn failed(record: &Record) -> Vec<FailedImage> {
             version: image.map(|image| image.version.to_string()),
             content: hex::encode(&failure.content.0),
             times: failure.times,
+            given_up: failure.is_given_up(),
         }
     });
     failed.collect()
@@ -110,7 +137,8 @@ pub(super) fn failed(record: &Record) -> Vec<FailedImage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::{ClientId, Failure, Offer, OfferEnd, OfferedImage};
+    use crate::fleet::journal::Kept as _;
+    use crate::fleet::{ClientId, Failure, FleetStart, Offer, OfferEnd, OfferedImage};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -132,7 +160,7 @@ mod tests {
             }),
             before: Arc::default(),
             at: *at,
-            due: 0,
+            since: 0,
         });
         let failed = failed.iter().map(|(content, times)| Failure {
             content: *content,
@@ -170,8 +198,8 @@ mod tests {
         let record = record(&[(ONE, 1)], &[(ONE, 2), (OTHER, 1)]);
         let shown = serde_json::to_value(failed(&record)).unwrap();
         let expected = serde_json::json!([
-            {"file": "a_1.bin", "version": "1.0", "content": "01".repeat(16), "times": 2},
-            {"file": null, "version": null, "content": "02".repeat(16), "times": 1},
+            {"file": "a_1.bin", "version": "1.0", "content": "01".repeat(16), "times": 2, "given_up": true},
+            {"file": null, "version": null, "content": "02".repeat(16), "times": 1, "given_up": false},
         ]);
         assert_eq!(shown, expected);
     }
@@ -194,5 +222,27 @@ mod tests {
         assert_eq!(waiting(several(), &before), [None]);
         let twice = vec![act(30, Some(ONE)), act(29, Some(OTHER)), act(28, Some(ONE))];
         assert_eq!(waiting(twice, &before), [name(1), name(2)]);
+    }
+
+    #[test]
+    fn an_order_is_open_until_its_device_has_followed_it() {
+        let open = |acts: Vec<Act>, record: Option<Record>| {
+            let fleet = Fleet::new(FleetStart::default());
+            let device = record.map(|record| (DeviceId::new("AABBCCDDEEFF"), record));
+            fleet.read(device.into_iter().collect());
+            open_orders(acts, &fleet)
+        };
+        let before = || Some(record(&[(ONE, 10), (OTHER, 11)], &[]));
+        let after = || Some(record(&[(OTHER, 11), (ONE, 21)], &[]));
+        let one = || vec![act(20, Some(ONE))];
+        assert_eq!((open(one(), before()), open(one(), after())), (1, 0));
+        assert_eq!(open(vec![], before()), 0);
+        // Its device may come yet.
+        assert_eq!(open(one(), None), 1);
+        // Of those that a newer one stands for none is counted.
+        let several = || vec![act(30, None), act(29, Some(ONE)), act(28, None)];
+        assert_eq!((open(several(), before()), open(several(), None)), (1, 1));
+        let two = || vec![act(22, Some(ONE)), act(20, Some(OTHER))];
+        assert_eq!((open(two(), before()), open(two(), after())), (2, 2));
     }
 }

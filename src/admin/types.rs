@@ -46,8 +46,9 @@ pub(super) struct Device {
     transport: &'static str,
     /// Number of boots that were seen.
     boots: u32,
-    /// Id of the event that says why it was offered nothing; every id is in events.md.
-    #[schema(required, example = "withheld.chip")]
+    /// Id of the answer that it got last: `offer`, `up-to-date`, or the id of the event that
+    /// says why it was offered nothing (`withheld.chip`). Every id is in events.md.
+    #[schema(required, example = "up-to-date")]
     why: Option<&'static str>,
     /// Its last offers, newest first.
     offers: Vec<OfferOfDevice>,
@@ -396,7 +397,7 @@ pub(super) struct Ready {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Part {
     pub(super) ok: bool,
-    /// Reason why it is not.
+    /// Reason why it is not; to who shows no token, where to learn it.
     #[schema(required)]
     pub(super) why: Option<String>,
 }

@@ -7,16 +7,16 @@ use crate::admin::settings::{ReadTokens, read_tokens};
 use crate::admin::{Admin, AdminParts, AdminToken, Hosts, ListenerView, Role, hash, metrics};
 use crate::config::{ConfigFaults, Settings};
 use crate::event::{self, Event, event, tell};
-use crate::fleet::state_folder::StateFolder;
+use crate::fleet::state_folder::{StateFolder, TokenRead};
 use crate::server::shutdown::Stop;
 use crate::server::{Bind, Limits, ListenError, Listeners, Port, Service, Trusted, Workers};
 use crate::tls::Mode;
 use crate::util::paths::absolute;
+use crate::util::sync::lock;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 /// Number of connections that the admin address has at once. They are beside those of
@@ -68,16 +68,17 @@ pub(super) fn open(
         return Ok(None);
     };
     let own = own_token(settings, state);
-    let running = RunningAdmin {
-        file: own
-            .is_some()
-            .then(|| state.map(|state| state.path().join(OWN)))
-            .flatten(),
+    let bearers = Bearers {
         own,
+        others: Vec::new(),
+    };
+    let running = RunningAdmin {
+        state: state.cloned(),
+        bearers: Arc::new(Mutex::new(bearers)),
         tokens: Arc::default(),
         limits: Arc::default(),
     };
-    running.change(running.read(settings)?, &settings.limits);
+    running.change(RunningAdmin::read(settings)?, &settings.limits);
     let bind = Bind {
         ip: Some(address.ip()),
         ports: vec![Port::from(address.port())],
@@ -126,11 +127,7 @@ fn own_token(settings: &Settings, state: Option<&StateFolder>) -> Option<AdminTo
     // Without the folder that has been said.
     let state = state?;
     match state.admin_token() {
-        Ok(token) => Some(AdminToken {
-            name: OWN.to_owned(),
-            role: Role::Operate,
-            hash: hash(token.as_bytes()),
-        }),
+        Ok(token) => Some(own(&token)),
         Err(error) => {
             let dir = absolute(&settings.state);
             tell!(ADMIN_NO_TOKEN, dir = dir, error = &error);
@@ -139,25 +136,44 @@ fn own_token(settings: &Settings, state: Option<&StateFolder>) -> Option<AdminTo
     }
 }
 
+fn own(token: &str) -> AdminToken {
+    AdminToken {
+        name: OWN.to_owned(),
+        role: Role::Operate,
+        hash: hash(token.as_bytes()),
+    }
+}
+
 /// Parts of the admin address that SIGHUP changes.
 #[derive(Debug, Clone)]
 pub(super) struct RunningAdmin {
-    own: Option<AdminToken>,
-    /// File of the own one.
-    file: Option<PathBuf>,
+    /// Folder of the own token.
+    state: Option<StateFolder>,
+    /// Held while one of them is replaced.
+    bearers: Arc<Mutex<Bearers>>,
+    /// All tokens, as requests are held against them.
     tokens: Arc<ArcSwap<Vec<AdminToken>>>,
     limits: Arc<ArcSwap<Limits>>,
 }
 
+/// Tokens by where they come from.
+#[derive(Debug)]
+struct Bearers {
+    /// Token in the state folder.
+    own: Option<AdminToken>,
+    /// Tokens of the configuration.
+    others: Vec<AdminToken>,
+}
+
 impl RunningAdmin {
-    /// Reads the files of tokens.
+    /// Reads the files of tokens that the configuration names.
     ///
     /// # Errors
     ///
     /// One of them is of no use.
-    pub(super) fn read(&self, settings: &Settings) -> Result<Vec<AdminToken>, ConfigFaults> {
+    pub(super) fn read(settings: &Settings) -> Result<Vec<AdminToken>, ConfigFaults> {
         let ReadTokens {
-            mut tokens,
+            tokens,
             faults,
             warnings,
         } = read_tokens(&settings.admin.tokens);
@@ -168,15 +184,53 @@ impl RunningAdmin {
             let place = settings.places.place(&key).to_string();
             event::say(&warning.of("key", key).of("place", place));
         }
-        tokens.extend(self.own.clone());
         Ok(tokens)
     }
 
-    /// Takes `tokens` from the next request on, and the deadlines of devices from the next
-    /// connection on.
-    pub(super) fn change(&self, tokens: Vec<AdminToken>, limits: &Limits) {
-        self.tokens.store(Arc::new(tokens));
+    /// Takes these tokens from the next request on, and the deadlines of devices from the
+    /// next connection on.
+    pub(super) fn change(&self, others: Vec<AdminToken>, limits: &Limits) {
+        let mut bearers = lock(&self.bearers);
+        bearers.others = others;
+        self.tokens.store(Arc::new(bearers.all()));
         self.limits.store(Arc::new(of_admin(limits)));
+    }
+
+    /// Reads the token in the state folder again, and takes it from the next request on. What
+    /// became of it is said.
+    pub(super) fn read_own(&self) {
+        let Some(state) = &self.state else {
+            return;
+        };
+        let mut bearers = lock(&self.bearers);
+        let file = state.path().join(OWN);
+        let token = match state.read_admin_token_again() {
+            TokenRead::Same => return,
+            TokenRead::Kept(why) if bearers.own.is_some() => {
+                tell!(ADMIN_TOKEN_KEPT, file = file, why = why);
+                return;
+            }
+            TokenRead::Kept(why) => {
+                tell!(ADMIN_NO_TOKEN, dir = state.path(), error = why);
+                return;
+            }
+            TokenRead::Replaced(token) => {
+                tell!(ADMIN_TOKEN_REPLACED, file = file);
+                token
+            }
+            TokenRead::Made(token) => {
+                tell!(ADMIN_TOKEN_ANEW, file = file);
+                token
+            }
+        };
+        bearers.own = Some(own(&token));
+        self.tokens.store(Arc::new(bearers.all()));
+    }
+}
+
+impl Bearers {
+    fn all(&self) -> Vec<AdminToken> {
+        self.others.iter().chain(&self.own).cloned().collect()
     }
 }
 
@@ -219,7 +273,11 @@ impl AdminDoor {
 
     /// Says where it is, and where a token lies.
     pub(super) fn announce(&self, settings: &Settings) {
-        let file = self.running.file.clone();
+        let state = self.running.state.as_ref();
+        let has_own = lock(&self.running.bearers).own.is_some();
+        let file = state
+            .filter(|_| has_own)
+            .map(|state| state.path().join(OWN));
         tell!(
             ADMIN_LISTENING,
             address = self.address,
@@ -249,7 +307,7 @@ impl AdminDoor {
             fleet: house.clone(),
             server: house,
             releases,
-            metrics: Some(Arc::new(move || metrics::render(&*measured))),
+            metrics: Arc::new(move || metrics::render(&*measured)),
             clock: SystemTime::now,
         };
         let service = Service {

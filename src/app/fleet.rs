@@ -7,7 +7,7 @@ use crate::event::{self, tell};
 use crate::fleet::journal::{Journal, Kept};
 use crate::fleet::orders::Orders;
 use crate::fleet::state_folder::StateFolder;
-use crate::fleet::{Content, DeviceId, Fleet, FleetStart, Knowledge, TokenKey};
+use crate::fleet::{Content, DeviceId, Fleet, FleetStart, Knowledge, Retry, TokenKey};
 use crate::util::addresses::own_addresses;
 use crate::util::counts::COUNTS;
 use crate::util::supervise::{Supervisor, blocking};
@@ -49,28 +49,43 @@ pub(super) struct Known {
 pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<Known, NoThread> {
     let (orders, odd) = Orders::open(state);
     odd.iter().for_each(event::say);
-    let retries = orders.retries().into_iter().map(|order| {
-        let at = order.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-        (DeviceId::new(&order.device), order.content.map(Content), at)
-    });
     let fleet = Fleet::new(FleetStart {
         settings: settings.fleet,
-        settled: settings.devices,
+        room: settings.devices,
         key: key(state),
         built: built(),
         is_kept: state.is_some(),
-        retries: retries.collect(),
+        retries: retries(&orders),
     });
     fleet.orders_are_unknown(orders.is_unknown());
     let fleet = Arc::new(fleet);
-    let dir = state.map(|folder| folder.path().to_owned());
-    let journal = Journal::start(dir, Arc::clone(&fleet) as Arc<dyn Kept>)?;
+    let journal = Journal::start(state, Arc::clone(&fleet) as Arc<dyn Kept>)?;
     Ok(Known {
         fleet,
         orders: Arc::new(orders),
         journal: Arc::new(journal),
     })
+}
+
+impl Known {
+    /// Takes whether orders can be read by now, and what they say where they could not before.
+    pub(super) fn hear_orders(&self) {
+        let are_unknown = self.orders.is_unknown();
+        if !are_unknown && self.fleet.has_unknown_orders() {
+            self.fleet.ordered(retries(&self.orders), SystemTime::now());
+        }
+        self.fleet.orders_are_unknown(are_unknown);
+    }
+}
+
+/// Returns the orders in force to try images again.
+pub(super) fn retries(orders: &Orders) -> Vec<Retry> {
+    let retries = orders.retries().into_iter().map(|order| {
+        let at = order.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        (DeviceId::new(&order.device), order.content.map(Content), at)
+    });
+    retries.collect()
 }
 
 /// Returns the key of tokens. Where it cannot be kept, tokens count until the next start.
@@ -81,13 +96,16 @@ fn key(state: Option<&StateFolder>) -> TokenKey {
         let _ = aws_lc_rs::rand::fill(&mut bytes);
         bytes
     };
-    let kept = state.map(|folder| {
-        folder.key().inspect_err(|error| {
-            let dir = folder.path();
-            tell!(STATE_UNWRITABLE, dir = dir, error = error);
-        })
-    });
-    TokenKey::new(&kept.and_then(Result::ok).unwrap_or_else(made))
+    let Some(folder) = state else {
+        return TokenKey::new(&made());
+    };
+    TokenKey::new(&folder.key().unwrap_or_else(|error| {
+        let dir = folder.path();
+        tell!(STATE_UNWRITABLE, dir = dir, error = &error);
+        let key = made();
+        folder.remember_key(key);
+        key
+    }))
 }
 
 /// Keeps the clock of the fleet's terms.
@@ -136,7 +154,7 @@ async fn tick(known: &Known) {
             // Who waits for a connection waits for no million devices.
             yield_now().await;
         }
-        known.fleet.orders_are_unknown(known.orders.is_unknown());
+        known.hear_orders();
         let lag = Duration::from_millis(known.journal.health().lag_ms);
         COUNTS.set_store_lag(lag);
     }

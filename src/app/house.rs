@@ -6,6 +6,7 @@ use super::fleet::Known;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
 use crate::admin::{
     Check, FileView, FleetSource, ListenerView, OrderError, Orderer, Readiness, RetryDone, Start,
+    open_orders,
 };
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
@@ -15,6 +16,7 @@ use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
 use crate::firmware::store::Store;
 use crate::fleet::orders::Act;
+use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{
     Content, DeviceId, Fleet, Hours, Knowledge, OfferEnd, Prospect, Record, Step, forecast_all,
     prospects,
@@ -54,8 +56,8 @@ pub(super) struct House {
     pub(super) running: Arc<ArcSwap<Settings>>,
     /// Settings of the start: the folders in them hold to the end.
     pub(super) settings: Settings,
-    /// True where the state folder is this server's.
-    pub(super) has_state: bool,
+    /// The state folder; `None` where it could not be had at the start.
+    pub(super) state: Option<StateFolder>,
     pub(super) started: SystemTime,
 }
 
@@ -78,6 +80,7 @@ impl Readiness for House {
             ),
             check("certificate", lacks.then(|| event!(READY_NO_CERTIFICATE))),
             check("store", self.store_lacks()),
+            check("orders", self.known.orders.unread()),
         ]
     }
 }
@@ -86,8 +89,13 @@ impl House {
     /// Returns what keeps what is known of devices from being read and written.
     pub(super) fn store_lacks(&self) -> Option<Event> {
         let dir = absolute(&self.settings.state);
-        if !self.has_state {
-            return Some(event!(READY_NO_STATE, dir = dir));
+        match &self.state {
+            None => return Some(event!(READY_NO_STATE, dir = dir)),
+            Some(state) => {
+                if let Err(lost) = state.standing() {
+                    return Some(lost);
+                }
+            }
         }
         let health = self.known.journal.health();
         if health.ok && !health.reading {
@@ -99,6 +107,15 @@ impl House {
 }
 
 impl House {
+    /// Returns why nothing is known of a device: it may be among those that are not read yet.
+    fn unknown(&self) -> OrderError {
+        if self.known.fleet.knowledge() == Knowledge::Everything {
+            OrderError::NoDevice
+        } else {
+            OrderError::StillReading
+        }
+    }
+
     /// Takes no order that could not be followed: about devices that a newer program keeps.
     fn may_order(&self) -> Result<(), OrderError> {
         if self.known.fleet.knowledge() != Knowledge::Newer {
@@ -196,7 +213,7 @@ impl FleetSource for House {
             None => self.known.fleet.find(device).map(|_| None),
             Some(file) => self.known.fleet.contents(device, file).map(Some),
         };
-        let contents = contents.ok_or(OrderError::NoDevice)?;
+        let contents = contents.ok_or_else(|| self.unknown())?;
         // What the name holds now may not have been offered yet, and have failed under
         // another name.
         let contents = contents.map(|mut contents| {
@@ -206,12 +223,16 @@ impl FleetSource for House {
             contents.extend(now.filter(|now| !contents.contains(now)));
             contents
         });
-        if contents.as_ref().is_some_and(Vec::is_empty) {
-            return Err(OrderError::NoFile);
-        }
         let fleet = &self.known.fleet;
         // Before all is read, something may have failed of which nobody knows yet.
         let is_all_known = fleet.knowledge() == Knowledge::Everything;
+        if contents.as_ref().is_some_and(Vec::is_empty) {
+            return Err(if is_all_known {
+                OrderError::NoFile
+            } else {
+                OrderError::StillReading
+            });
+        }
         let mut each: Vec<Option<Content>> = contents.as_ref().map_or_else(
             || vec![None],
             |contents| contents.iter().copied().map(Some).collect(),
@@ -234,6 +255,7 @@ impl FleetSource for House {
         let orders = &self.known.orders;
         let written = orders.retry_all(&id, files.as_deref(), name, &from, now);
         written.map_err(|error| not_kept(&error))?;
+        self.known.hear_orders();
         let retried = fleet.retry(device, contents.as_deref());
         self.known.journal.nudge();
         let retried = retried.ok_or(OrderError::NoDevice)?;
@@ -248,11 +270,12 @@ impl FleetSource for House {
     fn forget(&self, device: &DeviceId, by: Orderer<'_>) -> Result<(), OrderError> {
         self.may_order()?;
         let record = self.known.fleet.find(device);
-        let record = record.ok_or(OrderError::NoDevice)?;
+        let record = record.ok_or_else(|| self.unknown())?;
         let Orderer { name, from, now } = by;
         let (id, from) = (device.to_string(), from.to_string());
         let written = self.known.orders.forget(&id, name, &from, now);
         written.map_err(|error| not_kept(&error))?;
+        self.known.hear_orders();
         // One that went meanwhile is forgotten, too.
         self.known.fleet.forget(device);
         self.known.journal.forget(device, &record.client);
@@ -286,7 +309,7 @@ impl MetricsSource for House {
         Readings {
             started: self.started,
             devices: self.known.fleet.len() as u64,
-            open_orders: self.known.orders.retries().len() as u64,
+            open_orders: open_orders(self.known.orders.acts(), &self.known.fleet) as u64,
             ends: &ENDS,
             files: self.catalogue.snapshot().verdicts(),
             image_bytes: self.store.used(),

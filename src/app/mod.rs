@@ -8,6 +8,7 @@ mod audit;
 mod changes;
 mod clock;
 mod fleet;
+mod hold;
 mod house;
 pub(crate) mod known;
 mod machine;
@@ -47,6 +48,7 @@ use crate::util::way;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use audit::Auditor;
+use hold::Hold;
 use house::House;
 use releases::Releases;
 use reload::Reloader;
@@ -130,11 +132,12 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
             listeners: admin.listeners(&settings, &listeners),
             running: Arc::clone(&running),
             settings: settings.clone(),
-            has_state: state.is_some(),
+            state: state.clone(),
             started: SystemTime::now(),
         };
         admin.service(&settings, house, Arc::clone(&releases), tls.clone())
     });
+    let hold = Hold::new(state.as_ref(), &known, running_admin.as_ref());
     let (keepers, of_now) = keeper.map(watch::channel).unzip();
     let reloader = Arc::new(Reloader {
         running,
@@ -153,6 +156,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let supervisor = Supervisor::new(stop.asked.clone());
     fleet::keep(&supervisor, &known);
     releases::keep(&supervisor, &releases);
+    hold::keep(&supervisor, hold);
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));
@@ -177,7 +181,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     }
     fleet::end(&known).await;
     // From here on another server may have it.
-    drop(state);
+    state.iter().for_each(StateFolder::release);
     tell!(STOPPED);
     Ok(())
 }
@@ -422,9 +426,6 @@ pub(crate) fn reason(error: &anyhow::Error) -> Option<Event> {
         return Some((**event).clone());
     }
     if let Some(Ended(event)) = error.downcast_ref() {
-        return Some(event.clone());
-    }
-    if let Some(event) = error.downcast_ref::<Event>() {
         return Some(event.clone());
     }
     if let Some(LogError::Thread(none)) = error.downcast_ref() {

@@ -64,6 +64,10 @@ impl Reloader {
     }
 
     fn reload(&self) {
+        // Whatever is wrong with the configuration: somebody may know the one before.
+        if let Some(admin) = &self.admin {
+            admin.read_own();
+        }
         if let Err(e) = self.take() {
             let faults = match e.downcast_ref() {
                 Some(ConfigError { faults, .. }) => Some(faults),
@@ -108,7 +112,7 @@ impl Reloader {
         let keeper = acme::keeper(settings, self.challenges().as_ref())?;
         // Another token may stand in a file of the same name.
         let admin = self.admin.as_ref();
-        let tokens = admin.map(|admin| admin.read(settings)).transpose()?;
+        let tokens = admin.map(|_| RunningAdmin::read(settings)).transpose()?;
         // The last that can fail, and the first that is seen from outside.
         if let Some(certificates) = &self.certificates
             && settings.tls != running.tls

@@ -34,7 +34,7 @@ pub(super) fn say_room(settings: &Settings, connections: usize) {
         connections = connections,
         images = mib(settings.memory),
         bodies = mib(settings.bodies),
-        devices = settings.devices
+        devices = settings.devices.settled
     );
 }
 

@@ -1,6 +1,6 @@
 //! Check of a backup: every byte of it is looked at before anything is touched.
 
-use super::layout::{self, MANIFEST, SUMS, VERSION};
+use super::layout::{self, LONGEST_TEXT, MANIFEST, MOST, SUMS, VERSION};
 use super::tarball::{Fault, Found, Reader, shown};
 use crate::event::{Event, event};
 use crate::util::small_file::LONGEST;
@@ -13,10 +13,6 @@ use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Number of members that a backup has at most: more are no fleet's firmware.
-const MOST: usize = 100_000;
-/// Length of the longest text of ours that is read.
-const LONGEST_TEXT: u64 = 64 << 20;
 /// Number of damaged members that are named.
 const NAMED: usize = 10;
 

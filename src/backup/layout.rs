@@ -22,6 +22,11 @@ pub(super) const ORDERS: &str = "orders.json";
 const PASSING: [&str; 2] = [".draft-", ".restore-"];
 /// Endings of what belongs to an open database.
 pub(super) const OF_DATABASE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// Number of members that a backup has at most, those that speak of others among them: more are
+/// no fleet's firmware.
+pub(super) const MOST: usize = 100_000;
+/// Length of the longest text of ours that a backup has, in bytes.
+pub(super) const LONGEST_TEXT: u64 = 64 << 20;
 /// Number of folders within each other below that of certificates.
 pub(super) const DEEPEST: usize = 6;
 

@@ -1,6 +1,8 @@
 //! Making of a backup, while a server may be running.
 
-use super::layout::{self, DATABASE, DEEPEST, MANIFEST, ORDERS, Places, SUMS, VERSION};
+use super::layout::{
+    self, DATABASE, DEEPEST, LONGEST_TEXT, MANIFEST, MOST, ORDERS, Places, SUMS, VERSION,
+};
 use super::tarball::{BLOCK, header, padding};
 use crate::event::{Event, event};
 use crate::fleet::database::{self, Fault};
@@ -78,6 +80,7 @@ pub(crate) fn make(
         return Err(event!(BACKUP_EXISTS, file = file));
     }
     let sources = sources(places)?;
+    may_come_back(sources.len(), 0)?;
     may_take(file, places, &sources)?;
     let draft = Draft::begin(durable::folder(file), MODE).map_err(|e| unwritable(&e))?;
     let mut archive = Archive {
@@ -98,6 +101,7 @@ pub(crate) fn make(
         .add_text(MANIFEST, manifest.as_bytes())
         .map_err(unwritten)?;
     let sums = std::mem::take(&mut archive.sums);
+    may_come_back(kept.len(), manifest.len().max(sums.len()))?;
     archive.add_text(SUMS, &sums).map_err(unwritten)?;
     archive.write(&[0; 2 * BLOCK]).map_err(unwritten)?;
     let (files, bytes) = (kept.len(), archive.length);
@@ -115,6 +119,15 @@ pub(crate) fn make(
         bytes,
         durability,
     })
+}
+
+/// Refuses what no restore would take: too many files, or too long a text about them.
+fn may_come_back(files: usize, longest_text: usize) -> Result<(), Event> {
+    // The two texts are members, too.
+    if files + 2 > MOST || longest_text as u64 > LONGEST_TEXT {
+        return Err(event!(BACKUP_TOO_MANY, files = files));
+    }
+    Ok(())
 }
 
 /// Says what each member is.
@@ -404,5 +417,24 @@ fn copy_database(file: &Path, folder: &Path) -> Result<tempfile::NamedTempFile, 
             Err(fault) => return Err(fault.to_string()),
         }
         thread::sleep(AGAIN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_backup_is_made_that_no_restore_takes() {
+        let text = usize::try_from(LONGEST_TEXT).unwrap();
+        for (files, longest_text, is_taken) in [
+            (0, 0, true),
+            (MOST - 2, text, true),
+            (MOST - 1, 0, false),
+            (3, text + 1, false),
+        ] {
+            let made = may_come_back(files, longest_text);
+            assert_eq!(made.is_ok(), is_taken, "{files} {longest_text}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod check;
 mod layout;
+mod links;
 mod make;
 mod moves;
 mod restore;

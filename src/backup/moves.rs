@@ -4,16 +4,24 @@
 
 use crate::event::{Event, event};
 use crate::util::durable::{self, Durability};
-use crate::util::small_file;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+/// Length of the longest list that is written and read, in bytes: a hundred thousand files, each
+/// of which has some hundred bytes in its three paths.
+const LONGEST: u64 = 256 << 20;
+/// Bytes of a list that stand around the paths of one move, at most.
+const AROUND: u64 = 64;
 
 /// A file that takes its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,17 +95,70 @@ pub(super) fn finish(moves: &[Move], journal: &Path) -> Result<(), Event> {
     })
 }
 
+/// Refuses moves of which the list would be longer than any that is read again.
+///
+/// # Errors
+///
+/// It would be.
+pub(super) fn may_list(moves: &[Move], journal: &Path) -> Result<(), Event> {
+    within(moves, LONGEST, journal)
+}
+
+fn within(moves: &[Move], longest: u64, journal: &Path) -> Result<(), Event> {
+    let length = listed(moves);
+    if length > longest {
+        let what = format!("it would have {length} bytes, and {longest} at most are read");
+        let error = io::Error::new(io::ErrorKind::FileTooLarge, what);
+        return Err(event!(RESTORE_FAILED, path = journal, error = &error));
+    }
+    Ok(())
+}
+
+/// Returns the length of a list in bytes, or somewhat more.
+fn listed(moves: &[Move]) -> u64 {
+    // base64 has four letters for three bytes.
+    let written = |path: &Path| path.as_os_str().len().div_ceil(3) as u64 * 4;
+    let each = moves.iter().map(|one| {
+        let staged = one.staged.as_deref().map_or(0, written);
+        AROUND + staged + written(&one.to) + written(&one.old)
+    });
+    each.sum()
+}
+
 /// Reads a list; `None` where there is none.
 ///
 /// # Errors
 ///
-/// There is one, and it cannot be read.
+/// There is one, and it cannot be read, or is somebody else's: whoever may write where it lies
+/// could have any file replaced by it.
 pub(super) fn read(journal: &Path) -> io::Result<Option<Vec<Move>>> {
-    let text = match small_file::read(journal) {
-        Ok(text) => text,
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
+        .open(journal);
+    let file = match file {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    let (about, user) = (file.metadata()?, geteuid().as_raw());
+    if !about.is_file() {
+        let what = "it is no regular file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    if ![0, user].contains(&about.uid()) {
+        let what = format!(
+            "it is user {}'s, and this is run by user {user}: nobody else's list is followed",
+            about.uid()
+        );
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    }
+    let mut text = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        let what = format!("it has more than {LONGEST} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
     let broken = || io::Error::new(io::ErrorKind::InvalidData, "it makes no sense");
     let list: Value = serde_json::from_slice(&text).map_err(|_| broken())?;
     let items = list.as_array().ok_or_else(broken)?;
@@ -274,6 +335,60 @@ mod tests {
         let error = carry_out(&moves, &dir.path().join("journal")).unwrap_err();
         assert_eq!(error.kind.id, "restore.failed");
         assert_eq!(files(dir.path()), named(&[("a", "old a"), ("c", "old c")]));
+    }
+
+    #[test]
+    fn a_list_of_many_files_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("journal");
+        let folder = Path::new("/srv/xiaozhi-ota/data/bin");
+        let moves = (0..20_000).map(|number| Move {
+            staged: (number % 7 > 0).then(|| folder.join(format!(".restore-{number:016x}"))),
+            to: folder.join(format!("bread-compact-wifi-{number}_2.0.0.bin")),
+            old: folder.join(format!(".restore-{:016x}", !number)),
+        });
+        let moves: Vec<_> = moves.collect();
+        let text = write(&moves);
+        assert!(text.len() > 4 << 20, "{}", text.len());
+        fs::write(&journal, text).unwrap();
+        assert!(read(&journal).unwrap().is_some_and(|read| read == moves));
+    }
+
+    #[test]
+    fn a_list_that_would_not_be_read_again_is_refused_before() {
+        let journal = Path::new("/srv/xiaozhi-ota/state/.restore-journal");
+        let one = |length: usize| Move {
+            staged: Some("/s".into()),
+            to: Path::new("/").join("n".repeat(length)),
+            old: "/o".into(),
+        };
+        for length in (0..9).chain([4000]) {
+            let moves = vec![one(length); 100];
+            let written = write(&moves).len() as u64;
+            // What is reckoned is never less than what is written, and little more.
+            assert!(within(&moves, written - 1, journal).is_err(), "{length}");
+            let refused = within(&moves, written + 100 * AROUND, journal);
+            assert!(refused.is_ok(), "{length}");
+        }
+        let refused = within(&[one(1)], 10, journal).unwrap_err();
+        assert_eq!(refused.kind.id, "restore.failed");
+    }
+
+    /// Whoever may write into the state folder is not to say which files root replaces.
+    #[test]
+    fn nobody_elses_list_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("journal");
+        fs::write(&journal, write(&scene(dir.path()))).unwrap();
+        assert!(read(&journal).unwrap().is_some());
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&journal, &link).unwrap();
+        assert!(read(&link).is_err());
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&journal, Some(65534), None).unwrap();
+            let error = read(&journal).unwrap_err();
+            assert!(error.to_string().contains("65534"), "{error}");
+        }
     }
 
     #[test]

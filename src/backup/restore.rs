@@ -3,18 +3,20 @@
 
 use super::check::{Checked, Member};
 use super::layout::{self, DATABASE, OF_DATABASE, OF_STATE, Places};
+use super::links;
 use super::moves::{self, Move};
 use crate::event::{Event, event};
 use crate::fleet::state_folder::{RESTORE_JOURNAL, StateError, StateFolder};
 use crate::util::durable;
 use crate::util::paths::absolute;
 use aws_lc_rs::rand;
+use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 /// Beginning of the names of what a restore has staged, and of what was there before.
@@ -71,6 +73,7 @@ pub(crate) fn restore(
     mut tell: impl FnMut(usize, usize, &Path),
 ) -> Result<Restored, Event> {
     let targets = targets(backup, places)?;
+    links::follow_none_of_others(&places.state)?;
     if !force {
         let replaced = targets.iter().map(|(_, to)| to.clone());
         let there = replaced.chain(of_another_time(places, &targets));
@@ -83,44 +86,47 @@ pub(crate) fn restore(
         }
     }
     let mut made = Made::default();
+    // Each once, whatever leads there: the second time this very process would have it.
+    let mut taken = HashSet::from([landed(&absolute(&places.state))]);
+    let others = others.iter().filter(|other| other.is_dir());
     let _folders = others
-        .iter()
-        .filter(|other| other.is_dir())
-        .filter(|other| absolute(other) != absolute(&places.state))
+        .filter(|other| taken.insert(landed(&absolute(other))))
         .map(|other| lock(other))
         .collect::<Result<Vec<_>, _>>()?;
     made.folder(&places.state, 0o700)?;
     let folder = lock(&places.state)?;
-    give(&folder.path().join("lock"));
+    let journal = folder.path().join(RESTORE_JOURNAL);
+    let file = folder.path().join("lock");
+    if let Ok(made) = open(&file) {
+        give(&made, &file);
+    }
+    let mut planned: Vec<_> = targets.iter().map(|(_, to)| planned(to)).collect();
+    let gone = of_another_time(places, &targets).into_iter();
+    let gone = gone.filter(|to| fs::symlink_metadata(to).is_ok());
+    planned.extend(gone.map(|to| Move {
+        staged: None,
+        old: beside(&to),
+        to,
+    }));
+    // What could not be finished by the next one is not begun.
+    moves::may_list(&planned, &journal).inspect_err(|_| made.undo())?;
     let folders: BTreeSet<_> = targets.iter().map(|(_, to)| durable::folder(to)).collect();
     for folder in &folders {
         clear(folder);
     }
     let total = targets.len();
-    let mut staged = Vec::with_capacity(total);
-    for (number, (member, to)) in targets.iter().enumerate() {
+    for (number, ((member, _), one)) in targets.iter().zip(&planned).enumerate() {
         tell(number + 1, total, &member.name);
-        match stage(backup, member, to, &mut made) {
-            Ok(one) => staged.push(one),
-            Err(event) => {
-                moves::discard(&staged);
-                made.undo();
-                return Err(event);
-            }
+        if let Err(event) = stage(backup, member, one, &mut made) {
+            moves::discard(&planned);
+            made.undo();
+            return Err(event);
         }
     }
-    let gone = of_another_time(places, &targets).into_iter();
-    let gone = gone.filter(|to| fs::symlink_metadata(to).is_ok());
-    staged.extend(gone.map(|to| Move {
-        staged: None,
-        old: beside(&to),
-        to,
-    }));
     for folder in folders {
         let _ = durable::sync_folder(folder);
     }
-    let done = moves::carry_out(&staged, &folder.path().join(RESTORE_JOURNAL));
-    done.inspect_err(|_| made.undo())?;
+    moves::carry_out(&planned, &journal).inspect_err(|_| made.undo())?;
     Ok(Restored {
         files: total,
         others: other_firmware(places, &targets),
@@ -157,6 +163,7 @@ fn targets(backup: &Checked, places: &Places) -> Result<Vec<(Member, PathBuf)>, 
     let mut taken = HashSet::new();
     for member in backup.members() {
         let to = places.of(&member.name).map(|to| absolute(&to));
+        to.as_deref().map_or(Ok(()), links::follow_none_of_others)?;
         let Some(to) = to.and_then(|to| Some(landed(&to)).filter(|to| taken.insert(to.clone())))
         else {
             let member = member.name.display().to_string();
@@ -185,31 +192,37 @@ fn beside(to: &Path) -> PathBuf {
     to.with_file_name(format!("{STAGED}{:016x}", u64::from_ne_bytes(random)))
 }
 
+/// Returns the move of a file to its place.
+fn planned(to: &Path) -> Move {
+    Move {
+        staged: Some(beside(to)),
+        to: to.to_owned(),
+        old: beside(to),
+    }
+}
+
 /// Writes a member beside its place, and brings it to the disk.
-fn stage(backup: &mut Checked, member: &Member, to: &Path, made: &mut Made) -> Result<Move, Event> {
-    let folder = durable::folder(to);
+fn stage(backup: &mut Checked, member: &Member, one: &Move, made: &mut Made) -> Result<(), Event> {
+    let Some(staged) = &one.staged else {
+        return Ok(());
+    };
+    let folder = durable::folder(&one.to);
     let is_private = member.name.starts_with("certs");
     made.folder(folder, if is_private { 0o700 } else { 0o755 })?;
-    let staged = beside(to);
     let mut write = || {
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&staged)?;
+            .open(staged)?;
         backup.copy(member, |part| file.write_all(part))?;
         file.set_permissions(Permissions::from_mode(member.mode & 0o777))?;
-        give(&staged);
+        give(&file, staged);
         file.sync_all()
     };
-    if let Err(error) = write() {
-        let _ = fs::remove_file(&staged);
-        return Err(event!(RESTORE_FAILED, path = to, error = &error));
-    }
-    Ok(Move {
-        staged: Some(staged),
-        to: to.to_owned(),
-        old: beside(to),
+    write().map_err(|error| {
+        let _ = fs::remove_file(staged);
+        event!(RESTORE_FAILED, path = &one.to, error = &error)
     })
 }
 
@@ -230,8 +243,10 @@ impl Made {
             let outcome = DirBuilder::new().mode(mode).create(&step);
             outcome.map_err(|error| event!(RESTORE_FAILED, path = &step, error = &error))?;
             // Whatever the umask: others may read firmware.
-            let _ = fs::set_permissions(&step, Permissions::from_mode(mode));
-            give(&step);
+            let _ = durable::set_folder_mode(&step, mode);
+            if let Ok(folder) = open(&step) {
+                give(&folder, &step);
+            }
             self.folders.push(step);
         }
         Ok(())
@@ -245,13 +260,26 @@ impl Made {
     }
 }
 
-/// Gives what root made to whoever has the folder: the server runs as another user.
-fn give(path: &Path) {
+/// Opens what was just made. Whoever has the folder in which it lies may have put a link in its
+/// place.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits()).open(path)
+}
+
+/// Gives what root made, and has open, to whoever has the folder of it: the server runs as
+/// another user.
+fn give(made: &File, path: &Path) {
     if !geteuid().is_root() {
         return;
     }
-    if let Ok(above) = fs::metadata(durable::folder(path)) {
-        let _ = chown(path, Some(above.uid()), Some(above.gid()));
+    let (Ok(about), Ok(above)) = (made.metadata(), fs::metadata(durable::folder(path))) else {
+        return;
+    };
+    // What is another's, or has another name, is not what was made here.
+    if about.uid() == 0 && (about.is_dir() || about.nlink() == 1) {
+        let _ = fchown(made, Some(above.uid()), Some(above.gid()));
     }
 }
 
@@ -283,5 +311,40 @@ fn clear(folder: &Path) {
         if is_left && item.file_type().is_ok_and(|kind| kind.is_file()) {
             let _ = fs::remove_file(item.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{chown, symlink};
+
+    /// A user whom no file here belongs to.
+    const NOBODY: u32 = 65_533;
+
+    #[test]
+    fn what_root_made_is_given_away_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for file in ["outside", "lock", "twice"] {
+            fs::write(at(file), "").unwrap();
+        }
+        fs::hard_link(at("twice"), at("other")).unwrap();
+        symlink(at("outside"), at("link")).unwrap();
+        assert!(open(&at("link")).is_err());
+        if !geteuid().is_root() {
+            return;
+        }
+        chown(dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        for file in ["lock", "twice", "link"] {
+            if let Ok(made) = open(&at(file)) {
+                give(&made, &at(file));
+            }
+        }
+        let owner = |name: &str| fs::metadata(at(name)).unwrap().uid();
+        assert_eq!(
+            (owner("lock"), owner("twice"), owner("outside")),
+            (NOBODY, 0, 0)
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! A client of an admin address, for commands that ask a running server. It finds the address
 //! where the server does, in the configuration, or is told it.
 
+use super::patience::{Patience, PatientStream};
 use crate::config::Settings;
 use crate::event::{Event, event};
 use crate::tls::Mode;
+use crate::util::addresses::own_addresses;
 use hyper::Uri;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -16,12 +18,7 @@ use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Time for a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Time for which the server may be still: it gives up a request after 60 s itself.
-const PATIENCE: Duration = Duration::from_secs(65);
 /// Longest reply that is read, in bytes.
 const LONGEST: u64 = 64 << 20;
 
@@ -119,6 +116,15 @@ impl AdminClient {
         Self { trust, ..self }
     }
 
+    /// Tells whether all that is asked is on this machine, wherever its name leads: it may be
+    /// shown the token of this machine's server.
+    pub(super) fn is_of_this_machine(&self) -> bool {
+        let own = own_addresses();
+        let is_own = |ip: IpAddr| ip.is_loopback() || own.contains(&ip);
+        let mut addresses = self.addresses.iter();
+        addresses.all(|address| is_own(address.ip().to_canonical()))
+    }
+
     /// Returns the address that is asked, as people read it.
     pub(super) fn address(&self) -> &str {
         &self.host
@@ -131,8 +137,8 @@ impl AdminClient {
     /// # Errors
     ///
     /// Nobody answers, or somebody else.
-    pub(super) fn greet(&self) -> Result<(), Event> {
-        let reply = self.get("/healthz")?;
+    pub(super) fn greet(&self, patience: Patience) -> Result<(), Event> {
+        let reply = self.send("GET", "/healthz", (None, None), patience)?;
         let address = self.address();
         match reply.status {
             200 if reply.body == b"ok\n" => Ok(()),
@@ -149,26 +155,18 @@ impl AdminClient {
         event!(ASK_STRANGER, address = self.address())
     }
 
-    /// Asks for a path that everybody may have.
-    ///
-    /// # Errors
-    ///
-    /// Nobody answers, or somebody who speaks no HTTP.
-    pub(super) fn get(&self, path: &str) -> Result<ClientReply, Event> {
-        self.send("GET", path, None, None)
-    }
-
     /// Sends a request, with a token and a JSON body where there are such.
     ///
     /// # Errors
     ///
-    /// Nobody answers, or somebody who speaks no HTTP, or whose certificate is not trusted.
+    /// Nobody answers, or not in time, or somebody who speaks no HTTP, or whose certificate is
+    /// not trusted.
     pub(super) fn send(
         &self,
         method: &str,
         path: &str,
-        token: Option<&str>,
-        body: Option<&str>,
+        (token, body): (Option<&str>, Option<&str>),
+        patience: Patience,
     ) -> Result<ClientReply, Event> {
         let host = &self.host;
         let mut request =
@@ -185,54 +183,49 @@ impl AdminClient {
             );
         }
         let request = request + "\r\n" + body.unwrap_or_default();
-        let bytes = self.exchange(request.as_bytes());
-        let bytes = bytes.map_err(|error| self.unanswered(&error))?;
+        let tcp = patience.connect(&self.addresses);
+        let tcp = tcp.map_err(|error| self.unanswered(&error))?;
+        let bytes = self.exchange(PatientStream { tcp, patience }, request.as_bytes());
+        let bytes = bytes.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => {
+                let look = (method != "GET").then_some("xiaozhi-ota device");
+                event!(
+                    ASK_HANGS,
+                    address = self.address(),
+                    seconds = patience.seconds(),
+                    look = look
+                )
+            }
+            _ => self.unanswered(&error),
+        })?;
         parse(&bytes).ok_or_else(|| self.stranger())
     }
 
     fn unanswered(&self, error: &io::Error) -> Event {
         let address = self.address();
         let tls = error.get_ref().and_then(|e| e.downcast_ref::<Error>());
-        match (tls, error.kind()) {
-            (Some(Error::InvalidCertificate(why)), _) => {
+        match tls {
+            Some(Error::InvalidCertificate(why)) => {
                 event!(ASK_UNTRUSTED, address = address, error = why.to_string())
             }
             // What answers speaks no TLS.
-            (Some(Error::InvalidMessage(_)), _) => self.stranger(),
-            (_, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                let error = io::Error::from(io::ErrorKind::TimedOut);
-                event!(ASK_SILENT, address = address, error = &error)
-            }
+            Some(Error::InvalidMessage(_)) => self.stranger(),
             _ => event!(ASK_SILENT, address = address, error = error),
         }
     }
 
-    fn exchange(&self, request: &[u8]) -> io::Result<Vec<u8>> {
-        let tcp = self.connect()?;
-        tcp.set_read_timeout(Some(PATIENCE))?;
-        tcp.set_write_timeout(Some(PATIENCE))?;
+    fn exchange(&self, stream: PatientStream, request: &[u8]) -> io::Result<Vec<u8>> {
         let Some(name) = self.tls.clone() else {
-            return transfer(tcp, request);
+            return transfer(stream, request);
         };
-        let config = if self.trust.is_blind || is_here(&tcp) {
+        let config = if self.trust.is_blind || is_here(&stream.tcp) {
             anybody()
         } else {
             self.trust.config()
         };
         let client = ClientConnection::new(config, name);
         let client = client.map_err(io::Error::other)?;
-        transfer(StreamOwned::new(client, tcp), request)
-    }
-
-    fn connect(&self) -> io::Result<TcpStream> {
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for address in &self.addresses {
-            match TcpStream::connect_timeout(address, CONNECT) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        transfer(StreamOwned::new(client, stream), request)
     }
 }
 
@@ -360,6 +353,55 @@ mod tests {
         ] {
             assert!(parse(other.as_bytes()).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn the_token_of_this_machine_is_for_this_machine() {
+        let own = own_addresses().into_iter();
+        let own = own.map(|ip| (SocketAddr::new(ip, 8009).to_string(), true));
+        let others = [
+            ("127.0.0.1:8009", true),
+            ("[::1]:8009", true),
+            ("[::ffff:127.0.0.1]:8009", true),
+            ("localhost:8009", true),
+            // Nobody has these (RFC 5737, RFC 3849).
+            ("192.0.2.7:8009", false),
+            ("[2001:db8::7]:8009", false),
+        ];
+        let others = others.map(|(address, is_here)| (address.to_owned(), is_here));
+        for (address, is_here) in own.chain(others) {
+            let client = AdminClient::named(&format!("https://{address}"), Trust::default());
+            assert_eq!(client.unwrap().is_of_this_machine(), is_here, "{address}");
+        }
+    }
+
+    #[test]
+    fn who_takes_the_connection_and_says_nothing_is_told_from_who_is_not_there() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let span = std::time::Duration::from_millis(100);
+        let send = |scheme: &str, method: &str| {
+            let server = format!("{scheme}://{address}");
+            let client = AdminClient::named(&server, Trust::default()).unwrap();
+            let answer = client.send(method, "/x", (None, None), Patience::within(span));
+            let event = answer.unwrap_err();
+            (event.kind.id, event.message(crate::event::text::Lang::En))
+        };
+        for (scheme, method) in [
+            ("http", "GET"),
+            ("https", "GET"),
+            ("http", "POST"),
+            ("http", "DELETE"),
+        ] {
+            let (id, words) = send(scheme, method);
+            assert_eq!(id, "ask.hangs", "{words}");
+            assert!(words.contains("within 0.1 s"), "{words}");
+            // What it did of an order nobody knows.
+            let is_order = method != "GET";
+            assert_eq!(words.contains("whether the order"), is_order, "{words}");
+        }
+        drop(listener);
+        assert_eq!(send("http", "GET").0, "ask.silent");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::admin_client::{AdminClient, ClientReply, Trust};
 use super::output::{self, Failure, Printed, print_in, print_json};
+use super::patience::Patience;
 use crate::app;
 use crate::config::{self, Settings};
 use crate::event::text::Lang;
@@ -34,7 +35,7 @@ pub(super) struct AskArgs {
     server: Option<String>,
 
     /// File with the token to show [default: admin.token in the state folder of
-    /// this configuration]
+    /// this configuration, for a server on this machine]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
@@ -138,8 +139,17 @@ impl AskArgs {
             lang: Some(lang),
         };
         let client = self.client(settings.as_ref()).map_err(failure)?;
+        let is_elsewhere = self.server.is_some() && !client.is_of_this_machine();
+        if is_elsewhere && self.token_file.is_none() {
+            let address = client.address();
+            return Err(failure(
+                event!(ASK_TOKEN_ELSEWHERE, address = address).into(),
+            ));
+        }
         // Where nobody answers, a token is of no use, and need not be there yet.
-        client.greet().map_err(|event| failure(event.into()))?;
+        client
+            .greet(Patience::GREETING)
+            .map_err(|event| failure(event.into()))?;
         let token = self.token(settings.as_ref());
         let (token_file, token) = token.map_err(|event| failure(event.into()))?;
         Ok(Asker {
@@ -213,8 +223,13 @@ impl Asker {
     /// Sends a request, and returns the JSON of the answer.
     pub(super) fn order(&self, method: &str, path: &str, body: Option<&Value>) -> Asked<Value> {
         let body = body.map(Value::to_string);
-        let token = Some(&*self.token);
-        let reply = self.client.send(method, path, token, body.as_deref())?;
+        let said = (Some(&*self.token), body.as_deref());
+        let patience = if method == "GET" {
+            Patience::ANSWER
+        } else {
+            Patience::ORDER
+        };
+        let reply = self.client.send(method, path, said, patience)?;
         if reply.status == 200 {
             let json = serde_json::from_slice(&reply.body);
             return json.map_err(|_| self.other_version().into());

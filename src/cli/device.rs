@@ -122,7 +122,7 @@ impl Device {
     fn advice(&self, lang: Lang) -> String {
         let id = self.word();
         let mut text = String::new();
-        for failed in self.failed.iter().filter(|failed| failed.is_given_up()) {
+        for failed in self.failed.iter().filter(|failed| failed.given_up) {
             let line = if let Some(file) = &failed.file {
                 let (shown, word) = (one_line(file), shell::quoted(file));
                 lang.pick(

@@ -41,13 +41,9 @@ pub(super) struct Device {
 pub(super) struct Failed {
     pub(super) file: Option<String>,
     pub(super) times: u64,
-}
-
-impl Failed {
-    /// Tells whether the device gets it no more.
-    pub(super) fn is_given_up(&self) -> bool {
-        self.times >= ENOUGH
-    }
+    /// True where the device gets it no more.
+    #[serde(default)]
+    pub(super) given_up: bool,
 }
 
 /// Order to try again that the device has not followed yet.
@@ -103,7 +99,7 @@ impl Device {
     /// Tells whether its newest offer is of a file that it gets no more.
     pub(super) fn is_given_up(&self) -> bool {
         let newest = self.newest().map(|offer| &offer.file);
-        let mut failed = self.failed.iter().filter(|failed| failed.is_given_up());
+        let mut failed = self.failed.iter().filter(|failed| failed.given_up);
         failed.any(|failed| failed.file.as_ref() == newest)
     }
 

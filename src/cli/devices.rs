@@ -22,7 +22,13 @@ const FILE: usize = 40;
 
 #[derive(Debug, Args)]
 pub(super) struct DevicesArgs {
-    /// Only devices that get the files of this model
+    /// Only devices with this in their MAC address (in any spelling: aa-bb, AABB),
+    /// board, version, address or client id
+    #[arg(value_name = "TEXT")]
+    text: Option<String>,
+
+    /// Only devices of this model, by which `fleet` counts them: the most precise
+    /// name that they report; default for those that report none
     #[arg(long)]
     model: Option<String>,
 
@@ -42,9 +48,8 @@ pub(super) struct DevicesArgs {
     #[arg(long, value_name = "TIME")]
     seen_since: Option<String>,
 
-    /// Only devices with this in their MAC address, board, version, address or
-    /// client id
-    #[arg(long, value_name = "TEXT")]
+    /// The same
+    #[arg(long, value_name = "TEXT", conflicts_with = "text")]
     q: Option<String>,
 
     /// No more than so many devices [default: all]
@@ -111,7 +116,7 @@ impl DevicesArgs {
             ("board", self.board.as_deref()),
             ("end", self.end.as_deref()),
             ("seen_since", self.seen_since.as_deref()),
-            ("q", self.q.as_deref()),
+            ("q", self.text.as_deref().or(self.q.as_deref())),
         ]
     }
 

@@ -1,14 +1,16 @@
 //! `xiaozhi-ota fleet`: what the devices of a running server run, how their newest offers
 //! ended, and which of them need a look. No longer than a screen.
 
-use super::ask::{AskArgs, Asked, Asker, PAGE};
-use super::device_view::{Device, Page, cell, name_cell, table, widths};
+use super::ask::{AskArgs, AskError, Asked, Asker, device_path};
+use super::device_view::{Device, cell, name_cell, table, widths};
 use super::output::{Failure, print_json};
 use crate::event::text::Lang;
 use crate::util::fate::{ENDS, is_failure};
 use crate::util::when::Times;
 use clap::Args;
+use jiff::Timestamp;
 use serde::Deserialize;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -49,6 +51,18 @@ struct Fleet {
     ends: BTreeMap<String, u64>,
     transports: Transports,
     seen: Seen,
+}
+
+/// Newest offers of devices.
+#[derive(Debug, Deserialize)]
+struct Offers {
+    offers: Vec<OfferToDevice>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OfferToDevice {
+    mac: String,
+    at: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,18 +113,34 @@ impl FleetArgs {
     }
 }
 
-/// Returns devices whose newest offer failed, the latest first.
+/// Returns the devices whose newest offer failed last, the latest first: as many as may be
+/// shown.
 fn looks(asker: &Asker, fleet: &Fleet) -> Asked<Vec<Device>> {
-    let mut looks = Vec::new();
+    let mut failed = Vec::new();
     for (end, count) in &fleet.ends {
         if is_failure(end) && *count > 0 {
-            let path = format!("/api/v1/devices?limit={PAGE}&end={end}");
-            let page: Page = asker.read(&asker.get(&path)?)?;
-            looks.extend(page.devices);
+            let path = format!("/api/v1/offers?newest=true&limit={LOOKS}&end={end}");
+            let page: Offers = asker.read(&asker.get(&path)?)?;
+            failed.extend(page.offers);
         }
     }
-    let at = |device: &Device| device.newest().map(|offer| offer.at.clone());
-    looks.sort_by_cached_key(|device| std::cmp::Reverse(at(device)));
+    failed.sort_by_cached_key(|offer| Reverse(offer.at.parse::<Timestamp>().ok()));
+    let mut looks: Vec<Device> = Vec::new();
+    for offer in failed.iter().take(LOOKS) {
+        match asker.get(&device_path(&offer.mac)) {
+            Ok(json) => {
+                let device: Device = asker.read(&json)?;
+                // It may have come again meanwhile.
+                let newest = device.newest();
+                if newest.is_some_and(|offer| is_failure(&offer.end)) {
+                    looks.push(device);
+                }
+            }
+            // Somebody had it forgotten meanwhile.
+            Err(AskError::Refused(_, json)) if json["error"]["id"] == "no-device" => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(looks)
 }
 

@@ -1,37 +1,71 @@
 //! `xiaozhi-ota health`: asks the server of this configuration whether it is alive, and what
 //! it lacks. Containers and monitors call it.
 
-use super::admin_client::AdminClient;
+use super::admin_client::{AdminClient, ClientReply};
 use super::output::print;
+use super::patience::Patience;
+use super::values::duration;
+use crate::config::Settings;
+use crate::event::Event;
+use crate::event::text::Lang;
 use crate::{app, config};
 use clap::Args;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
     /// Fail, too, where the server is alive and lacks something
     #[arg(long)]
     ready: bool,
+
+    /// Time for the answer: shorter than that of whoever runs this, so that it can
+    /// say what is wrong
+    #[arg(long, value_name = "TIME", default_value = "2500ms", value_parser = duration)]
+    within: Duration,
 }
 
 impl HealthArgs {
     pub(super) fn run(self, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         let settings = config::load(file, &app::machine())?;
         let client = AdminClient::of(&settings)?;
-        let address = client.address();
-        client.greet()?;
-        let readiness = client.get("/readyz")?;
-        let is_ready = readiness.status == 200;
-        print(&format!("alive: {address}\n{}", words(&readiness.body)))?;
+        let patience = Patience::within(self.within);
+        client.greet(patience)?;
+        let readiness = readiness(&client, &settings, patience);
+        let is_ready = matches!(&readiness, Ok(reply) if reply.status == 200);
+        let words = match readiness {
+            Ok(reply) => words(&reply.body),
+            // It is alive all the same.
+            Err(event) => format!("not known to be ready: {}\n", event.message(Lang::En)),
+        };
+        print(&format!("alive: {}\n{words}", client.address()))?;
         Ok(if is_ready || !self.ready {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         })
     }
+}
+
+/// Asks whether the server can do its work. It says why it cannot to who shows a token, which
+/// is done where there is something to say, and a token that this user may read.
+fn readiness(
+    client: &AdminClient,
+    settings: &Settings,
+    patience: Patience,
+) -> Result<ClientReply, Event> {
+    let ask = |token| client.send("GET", "/readyz", (token, None), patience);
+    let reply = ask(None)?;
+    if reply.status == 200 {
+        return Ok(reply);
+    }
+    let Ok((_, token)) = app::admin_token(settings) else {
+        return Ok(reply);
+    };
+    Ok(ask(Some(&token)).unwrap_or(reply))
 }
 
 /// Returns what `/readyz` says, a line for each part.

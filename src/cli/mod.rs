@@ -15,6 +15,7 @@ mod inspect;
 mod notes;
 mod orders;
 mod output;
+mod patience;
 mod probe;
 mod prune;
 mod publish;

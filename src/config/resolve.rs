@@ -17,7 +17,7 @@ use crate::admin::settings::AdminSettings;
 use crate::event::event;
 use crate::event::text::Lang;
 use crate::firmware::FolderSettings;
-use crate::fleet::settings::FleetSettings;
+use crate::fleet::settings::{FleetRoom, FleetSettings};
 use crate::http::cors::Cors;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
@@ -120,8 +120,8 @@ pub struct Settings {
     pub memory: u64,
     /// The number of bytes of bodies that may be gathered at once.
     pub bodies: u64,
-    /// The number of settled devices that may be known.
-    pub devices: usize,
+    /// The room for what is known of devices.
+    pub devices: FleetRoom,
     /// The memory of this machine, by which the defaults go.
     pub machine_memory: Memory,
     /// Warnings: what is taken otherwise than its writer may think.

@@ -1,11 +1,13 @@
 //! Defaults that follow the memory of the machine, or of the control group around this
 //! process: no number of strangers may have it killed.
 //!
-//! Half of the memory is for connections, an eighth each for images, for bodies that are
-//! being gathered and for settled devices; the rest is for the process itself.
+//! Half of the memory is for connections, an eighth each for images and for bodies that are
+//! being gathered, three sixteenths at most for devices and what they say; the rest is for the
+//! process itself.
 
 use super::section::Section;
 use crate::event::event;
+use crate::fleet::settings::FleetRoom;
 use crate::util::memory::Memory;
 
 const KIB: u64 = 1 << 10;
@@ -23,8 +25,17 @@ const BODIES: (u64, u64) = (64 * MIB, 4 * MIB);
 /// Number of settled devices: at most, and at least. Whoever invents devices can settle them,
 /// too, by coming twice.
 const DEVICES: (u64, u64) = (1 << 20, 10_000);
-/// Number of bytes that a settled device costs, with what many of them have in common.
-const OF_DEVICE: u64 = 350;
+/// Number of bytes of memory for which there is one settled device. It takes 350 with what many
+/// have in common, and 640 at worst, with five offers and texts of its own.
+const FOR_DEVICE: u64 = 4 << 10;
+/// Number of devices that came once only: at most, and at least.
+const NEWCOMERS: (u64, u64) = (65_536, 4_096);
+/// Number of bytes of memory for which there is one of those.
+const FOR_NEWCOMER: u64 = 32 << 10;
+/// Number of bytes of what devices say of themselves: at most, and at least.
+const DESCRIPTIONS: (u64, u64) = (64 * MIB, 4 * MIB);
+/// Part of the memory that is for it, as a divisor.
+const FOR_DESCRIPTIONS: u64 = 32;
 
 /// Number of bytes that a connection costs at worst, as `deploy/benchmark.md` measures it:
 /// a download over TLS that is not read, and what a head and a body take besides.
@@ -46,8 +57,8 @@ pub(super) struct Room {
     pub(super) images: u64,
     /// Number of bytes of bodies that are being gathered.
     pub(super) bodies: u64,
-    /// Number of settled devices.
-    pub(super) devices: usize,
+    /// Room for what is known of devices.
+    pub(super) devices: FleetRoom,
 }
 
 impl Room {
@@ -61,13 +72,20 @@ impl Room {
         let connections = least.map_or(CONNECTIONS, |bytes| {
             connections(bytes / 2, memory, behind).clamp(FEWEST, CONNECTIONS)
         });
-        let (most, fewest) = DEVICES;
-        let devices = least.map_or(most, |bytes| (bytes / 8 / OF_DEVICE).clamp(fewest, most));
+        let number = |part: u64, (most, fewest): (u64, u64)| {
+            let fits = least.map_or(most, |bytes| (bytes / part).clamp(fewest, most));
+            usize::try_from(fits).unwrap_or(usize::MAX)
+        };
+        let devices = FleetRoom {
+            settled: number(FOR_DEVICE, DEVICES),
+            newcomers: number(FOR_NEWCOMER, NEWCOMERS),
+            descriptions: number(FOR_DESCRIPTIONS, DESCRIPTIONS),
+        };
         Self {
             connections: usize::try_from(connections).unwrap_or(usize::MAX),
             images: share(IMAGES),
             bodies: share(BODIES),
-            devices: usize::try_from(devices).unwrap_or(usize::MAX),
+            devices,
         }
     }
 }
@@ -135,6 +153,22 @@ mod tests {
     use proptest::prelude::*;
 
     const GIB: u64 = 1 << 30;
+    /// Number of bytes that a device takes at worst beside what is shared of its description:
+    /// its record and its place (180), a client id and a first name that are texts (160), and
+    /// five offers (300).
+    const OF_DEVICE: u64 = 640;
+    /// Number of bytes that a newcomer takes besides: its place in their line.
+    const OF_LINE: u64 = 80;
+
+    fn of_devices(room: FleetRoom) -> u64 {
+        let FleetRoom {
+            settled,
+            newcomers,
+            descriptions,
+        } = room;
+        let devices = settled as u64 * OF_DEVICE + newcomers as u64 * (OF_DEVICE + OF_LINE);
+        devices + descriptions as u64
+    }
 
     fn of(machine: u64, group: Option<u64>) -> Room {
         let machine = Some(machine);
@@ -143,25 +177,37 @@ mod tests {
 
     #[test]
     fn defaults_of_machines_and_containers() {
-        let room = |connections, images, bodies, devices| Room {
+        let room = |connections, images, bodies, devices: (usize, usize, usize)| Room {
             connections,
             images: images * MIB,
             bodies: bodies * MIB,
-            devices,
+            devices: FleetRoom {
+                settled: devices.0,
+                newcomers: devices.1,
+                descriptions: devices.2 << 20,
+            },
         };
-        let most = 1 << 20;
+        let most = (1 << 20, 65_536, 64);
         let unknown = Room::of(Memory::default(), false);
         assert_eq!(unknown, room(16_000, 256, 64, most));
         for (machine, group, expected) in [
             (24 * GIB, None, room(16_000, 256, 64, most)),
             (4 * GIB, None, room(16_000, 256, 64, most)),
-            (2 * GIB, None, room(10_485, 256, 64, 766_958)),
-            (512 * MIB, None, room(2_621, 64, 64, 191_739)),
-            (128 * MIB, None, room(655, 16, 16, 47_934)),
+            (2 * GIB, None, room(10_485, 256, 64, (524_288, 65_536, 64))),
+            (512 * MIB, None, room(2_621, 64, 64, (131_072, 16_384, 16))),
+            (128 * MIB, None, room(655, 16, 16, (32_768, 4_096, 4))),
             (24 * GIB, Some(4 * GIB), room(5_242, 256, 64, most)),
-            (24 * GIB, Some(512 * MIB), room(655, 64, 64, 191_739)),
-            (24 * GIB, Some(128 * MIB), room(163, 16, 16, 47_934)),
-            (24 * GIB, Some(16 * MIB), room(64, 8, 4, 10_000)),
+            (
+                24 * GIB,
+                Some(512 * MIB),
+                room(655, 64, 64, (131_072, 16_384, 16)),
+            ),
+            (
+                24 * GIB,
+                Some(128 * MIB),
+                room(163, 16, 16, (32_768, 4_096, 4)),
+            ),
+            (24 * GIB, Some(16 * MIB), room(64, 8, 4, (10_000, 4_096, 4))),
             (4 * GIB, Some(64 * GIB), room(16_000, 256, 64, most)),
         ] {
             assert_eq!(of(machine, group), expected, "{machine} {group:?}");
@@ -190,7 +236,7 @@ mod tests {
             let (process, kernel) = if behind { (OF_PROCESS_BEHIND, 640 * KIB) } else { (OF_PROCESS, OF_KERNEL) };
             let connections = room.connections as u64;
             let of_kernel = (connections * kernel).min(machine / OF_TCP);
-            let needed = connections * process + of_kernel + room.images + room.bodies + room.devices as u64 * OF_DEVICE;
+            let needed = connections * process + of_kernel + room.images + room.bodies + of_devices(room.devices);
             prop_assert!(needed <= least, "{} of {}", needed, least);
             prop_assert!((FEWEST..=CONNECTIONS).contains(&connections));
             prop_assert!(!is_too_many(room.connections, memory, behind));
@@ -201,7 +247,8 @@ mod tests {
         fn more_memory_never_gives_less(machine in MIB..64 * GIB, more in 0..64 * GIB, behind: bool) {
             let of = |machine| Room::of(Memory { machine: Some(machine), group: None }, behind);
             let (less, more) = (of(machine), of(machine + more));
-            prop_assert!(less.connections <= more.connections && less.images <= more.images && less.bodies <= more.bodies && less.devices <= more.devices);
+            prop_assert!(less.connections <= more.connections && less.images <= more.images && less.bodies <= more.bodies && less.devices.settled <= more.devices.settled);
+            prop_assert!(less.devices.newcomers <= more.devices.newcomers && less.devices.descriptions <= more.devices.descriptions);
         }
     }
 }

@@ -85,7 +85,13 @@ pub enum Reason<'a> {
     Unread,
     /// The store was written by a newer program, and nobody here knows what failed.
     NewerStore,
-    /// So many images failed on this device that nobody knows of this one.
+    /// Nobody can read what people ordered, which might forbid it.
+    UnknownOrders,
+    /// The device fetched an image, and does not say what it runs since: whether that image
+    /// failed on it is still to be seen.
+    Unsaid,
+    /// So many images failed on this device, or what is stored of them is so damaged, that nobody
+    /// knows of this one.
     TooMuchFailed,
     /// Too many devices are remembered for this one to be: nobody would count how often
     /// it is forced, or knows whether it had files of its own under another name.

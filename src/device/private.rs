@@ -19,8 +19,9 @@ const BEHIND_SSID: &str = "rssi";
 pub fn masked(body: &str) -> Cow<'_, str> {
     let mut shown = String::new();
     let (mut from, mut at) = (0, 0);
+    let last_name = before_rssi(body);
     while let Some((value, is_ssid)) = next(body, at) {
-        let end = end_of(body, value, is_ssid);
+        let end = end_of(body, value, last_name.filter(|_| is_ssid));
         shown.push_str(&body[from..value]);
         shown.push_str(MASK);
         (from, at) = (end, end);
@@ -77,8 +78,9 @@ fn plain(key: &str) -> String {
     plain.to_ascii_lowercase()
 }
 
-/// Returns the end of the value at `value`.
-fn end_of(body: &str, value: usize, is_ssid: bool) -> usize {
+/// Returns the end of the value at `value`: that of the last name of a Wi-Fi, where it is one
+/// and stands in front of that.
+fn end_of(body: &str, value: usize, last_name: Option<usize>) -> usize {
     let rest = &body[value..];
     if rest.starts_with(['[', '{']) {
         return value + end_of_nested(rest);
@@ -89,8 +91,8 @@ fn end_of(body: &str, value: usize, is_ssid: bool) -> usize {
         return end.map_or(body.len(), |end| value + end);
     };
     let start = value + 1;
-    if is_ssid && let Some(end) = before_rssi(text) {
-        return start + end;
+    if let Some(end) = last_name.filter(|end| *end > start) {
+        return end;
     }
     let mut is_escaped = false;
     for (at, sign) in text.char_indices() {
@@ -136,10 +138,11 @@ fn ends_value(behind: &str) -> bool {
 }
 
 /// Returns the end of the name of a Wi-Fi in front of the key that the firmware writes behind
-/// it, the last one that there is: the name may hold it, too.
-fn before_rssi(text: &str) -> Option<usize> {
-    let key = text.rfind(&format!("\"{BEHIND_SSID}\""))?;
-    let front = text[..key].trim_end().strip_suffix(',')?.trim_end();
+/// it, the last one that there is: the name may hold it, too. A body is looked through for it
+/// once: anybody can send one that is nothing but names.
+fn before_rssi(body: &str) -> Option<usize> {
+    let key = body.rfind(&format!("\"{BEHIND_SSID}\""))?;
+    let front = body[..key].trim_end().strip_suffix(',')?.trim_end();
     front.ends_with('"').then_some(front.len())
 }
 
@@ -190,6 +193,26 @@ mod tests {
             (r#"{"IMSI":460001,"rssi":1}"#, r#"{"IMSI":***,"rssi":1}"#),
         ] {
             assert_eq!(masked(body), shown, "{body}");
+        }
+    }
+
+    /// Each name looks through no more than itself: with all that is left for each, this many
+    /// would take hours.
+    #[test]
+    fn many_names_take_no_longer_than_as_many_bytes() {
+        let many = 1 << 20;
+        for (before, name, behind, count) in [
+            ("", r#""ssid":"a","#, "", many),
+            (r#""rssi":1,"#, r#""ssid":"a","#, "", many),
+            // The key that would end a name has no comma in front.
+            ("", r#""ssid":"a","#, r#""x" "rssi""#, many),
+            // All of it is one name.
+            ("", r#""ssid":"a","#, r#""x","rssi":1"#, 1),
+        ] {
+            let body = format!("{{{before}{}{behind}", name.repeat(many));
+            let masked = masked(&body);
+            let shown = masked.matches(MASK).count();
+            assert_eq!(shown, count, "{before} {behind}");
         }
     }
 

@@ -48,6 +48,8 @@ impl From<&Reason<'_>> for Event {
             Reason::Failed { times } => event!(WITHHELD_FAILED, times = *times),
             Reason::Unread => event!(WITHHELD_UNREAD),
             Reason::NewerStore => event!(WITHHELD_NEWER_STORE),
+            Reason::UnknownOrders => event!(WITHHELD_ORDERS_UNREAD),
+            Reason::Unsaid => event!(WITHHELD_UNSAID),
             Reason::TooMuchFailed => event!(WITHHELD_TOO_MUCH_FAILED),
             Reason::NoRoom => event!(WITHHELD_NO_ROOM),
             Reason::AlreadyRunning { inside: None } => event!(WITHHELD_RUNNING),

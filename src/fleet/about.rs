@@ -2,9 +2,6 @@
 //! kind share both.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::hash::Hash;
-use std::sync::Arc;
 use xiaozhi_device::checkin::{CheckIn, Partition, Report};
 use xiaozhi_device::hex;
 
@@ -121,6 +118,11 @@ impl Profile {
         self.names().next()
     }
 
+    /// Tells whether a check-in says anything of this sort.
+    pub(super) fn is_said_by(check_in: &CheckIn<'_>) -> bool {
+        !Self::default().is_of(check_in)
+    }
+
     /// Tells whether a check-in says the same: nothing is made for it.
     pub(super) fn is_of(&self, check_in: &CheckIn<'_>) -> bool {
         let report = &check_in.report;
@@ -194,10 +196,27 @@ impl Build {
             && self.elf_sha256 == elf(report)
     }
 
+    /// Tells whether a check-in says what runs, by a version or by a hash. One whose body was
+    /// lost on its way does not.
+    pub(super) fn is_said_by(check_in: &CheckIn<'_>) -> bool {
+        let report = &check_in.report;
+        check_in.version_header.is_some() || report.version.is_some() || elf(report).is_some()
+    }
+
+    /// Tells whether it says so.
+    pub(super) fn is_said(&self) -> bool {
+        self.said_version().is_some() || self.elf_sha256.is_some()
+    }
+
     /// Returns the version that it runs; `0.0.0` where it said none.
     pub fn version(&self) -> &str {
+        self.said_version().unwrap_or("0.0.0")
+    }
+
+    /// Returns the version that it said.
+    pub(super) fn said_version(&self) -> Option<&str> {
         let said = self.version_header.as_deref();
-        said.or(self.reported.as_deref()).unwrap_or("0.0.0")
+        said.or(self.reported.as_deref())
     }
 }
 
@@ -236,43 +255,5 @@ pub fn check_in<'a>(profile: &'a Profile, build: &'a Build, device: &'a str) -> 
             fault: None,
             is_empty: false,
         },
-    }
-}
-
-/// Values that many devices share, each kept once, up to so many: strangers can say
-/// anything.
-#[derive(Debug)]
-pub(super) struct Shared<T> {
-    known: HashSet<Arc<T>>,
-    most: usize,
-    /// Number of new ones before those that nobody has any more are looked for.
-    until_sweep: usize,
-}
-
-impl<T: Eq + Hash> Shared<T> {
-    pub(super) fn new(most: usize) -> Self {
-        Self {
-            known: HashSet::new(),
-            most,
-            until_sweep: most / 8,
-        }
-    }
-
-    /// Returns the one that is like `value`. Where there are too many, that is one of its own:
-    /// what a device says must not become something else.
-    pub(super) fn take(&mut self, value: T) -> Arc<T> {
-        if let Some(known) = self.known.get(&value) {
-            return Arc::clone(known);
-        }
-        if self.until_sweep == 0 {
-            self.known.retain(|known| Arc::strong_count(known) > 1);
-            self.until_sweep = self.most / 8;
-        }
-        self.until_sweep -= 1;
-        let value = Arc::new(value);
-        if self.known.len() < self.most {
-            self.known.insert(Arc::clone(&value));
-        }
-        value
     }
 }

@@ -1,10 +1,32 @@
 //! Orders of an operator about a device. Whoever takes one writes it down first.
 
-use super::outcome::Content;
-use super::{DeviceId, Fleet, Knowledge};
+use super::outcome::{Content, History};
+use super::protected::image;
+use super::{DeviceId, Fleet, Knowledge, Retry, by_device};
 use crate::util::sync::lock;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 impl Fleet {
+    /// Takes all orders in force to try images again, where others were found than those of
+    /// the start: devices that are read later get them, too.
+    pub fn ordered(&self, retries: Vec<Retry>, now: SystemTime) {
+        let retries = Arc::new(by_device(retries));
+        self.retries.store(Arc::clone(&retries));
+        let now = self.moment(now).wall;
+        for (id, orders) in &*retries {
+            let mut shard = self.table.shard(id);
+            self.table.change(&mut shard, id, |record| {
+                let Some(history) = record.history.as_deref_mut() else {
+                    return;
+                };
+                for (content, until) in orders.iter().filter(|(_, until)| *until <= now) {
+                    history.retry(*content, *until);
+                }
+            });
+        }
+    }
+
     /// Returns the contents that were offered to a device under this name. `None` where the
     /// device is not known.
     pub fn contents(&self, id: &DeviceId, file: &str) -> Option<Vec<Content>> {
@@ -27,8 +49,30 @@ impl Fleet {
         // Whatever the clock said when it failed.
         let until = u64::MAX;
         let mut shard = self.table.shard(id);
+        if self.knowledge() != Knowledge::Everything {
+            // What the store knows of it comes later.
+            let each = match contents {
+                None => vec![None],
+                Some(contents) => contents.iter().copied().map(Some).collect(),
+            };
+            let mut given = lock(&self.given);
+            let orders = given.entry(id.clone()).or_default();
+            orders.extend(each);
+            orders.sort_unstable();
+            orders.dedup();
+        }
         let device = self.hash(id);
-        self.protected().retry(device);
+        {
+            let mut protected = self.protected();
+            match contents {
+                None => protected.retry(device, None),
+                Some(contents) => {
+                    for content in contents {
+                        protected.retry(device, Some(image(*content)));
+                    }
+                }
+            }
+        }
         self.table.change(&mut shard, id, |record| {
             let Some(history) = record.history.as_deref_mut() else {
                 return 0;
@@ -42,6 +86,15 @@ impl Fleet {
                 }
             }
         })
+    }
+
+    /// Has what was ordered of a device while its row was not read yet hold for what the row
+    /// says, too. It is for whoever has its part.
+    pub(super) fn order_again(&self, id: &DeviceId, history: &mut History) {
+        let given = lock(&self.given);
+        for content in given.get(id).into_iter().flatten() {
+            history.retry(*content, u64::MAX);
+        }
     }
 
     /// Forgets a device, and all that is known of it. Returns whether it was known.

@@ -4,7 +4,7 @@
 use super::about::{Build, Profile, check_in};
 use super::id::DeviceId;
 use super::offer_end::OfferEnd;
-use super::outcome::{Content, FAILED, History};
+use super::outcome::{Content, History, times_failed};
 use super::record::Record;
 use crate::firmware::name::model_key;
 use crate::ota::device_memory::{DeviceMemory, OwnModel, Unknown};
@@ -126,11 +126,8 @@ impl DeviceMemory for Group {
         let Some(tried) = self.tried.as_deref() else {
             return Ok(0);
         };
-        match times(&tried.failed, Content::of(sha256)) {
-            Some(times) => Ok(times),
-            None if tried.failed.len() < FAILED => Ok(0),
-            None => Err(Unknown::TooMuch),
-        }
+        let times = times_failed(tried.failed.iter().copied(), Content::of(sha256));
+        times.ok_or(Unknown::TooMuch)
     }
 
     fn own_model(&self, _: Option<&str>) -> Result<Option<OwnModel>, Unknown> {

@@ -26,12 +26,13 @@ pub(crate) use wipe::{Trace, traces};
 use super::id::DeviceId;
 pub(crate) use super::past::VERSIONS;
 use super::record::Record;
+use crate::event::tell;
 use hourly::HOURS;
 use load::Load;
 use row::Numbers;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::time::Duration;
 use sweep::Sweep;
 
@@ -42,8 +43,6 @@ const NEW_VALUES: usize = 4_096;
 /// Number of hours that are removed at once: a clock that is wrong for a moment costs no more.
 const HOURS_AT_ONCE: u32 = 48;
 
-/// Longest term of an offer, in milliseconds: a day (`gateway.fleet.silent_after`).
-const LONGEST_TERM: u64 = 86_400_000;
 /// Length of the file up to which all of it is checked now and then: a million devices have
 /// 180 MB, which take 0.3 s where the system has them in memory.
 const CHECKED: u64 = 256 << 20;
@@ -87,6 +86,8 @@ pub(crate) struct Database {
     /// Length of the file, as it was seen last. It grows only, but for [`Database::wipe`].
     length: u64,
     sweep: Option<Sweep>,
+    /// True where one is to follow: what went since the last began may have been noted by it.
+    owes_sweep: bool,
     /// Number of values that were added since the last sweep.
     new_values: usize,
     owed: Owed,
@@ -122,9 +123,9 @@ impl Database {
     pub(crate) fn open(place: &Place, options: Options) -> Result<Self, Fault> {
         let (file, mut unwritable) = match place.hold() {
             Ok(file) => (file, None),
-            Err(error) => match place.look() {
-                Ok(Some(file)) => (file, Some(Fault::from(error))),
-                _ => return Err(error.into()),
+            Err(fault) => match place.look() {
+                Ok(Some(file)) => (file, Some(fault)),
+                _ => return Err(fault),
             },
         };
         look(place, &file, options)?;
@@ -150,6 +151,7 @@ impl Database {
             rows: 0,
             length: 0,
             sweep: None,
+            owes_sweep: false,
             new_values: 0,
             owed: Owed::Nothing,
         };
@@ -200,10 +202,10 @@ impl Database {
         Ok(found.optional()?.map(i64::cast_unsigned))
     }
 
-    /// Begins to read all devices, first those on which an image failed. No term ends later
-    /// than the longest one behind this time served, in milliseconds.
+    /// Begins to read all devices, first those on which an image failed. No term began after
+    /// this time served, in milliseconds.
     pub(crate) fn load(&self, served: u64) -> Load<'_> {
-        Load::begin(&self.connection, served.saturating_add(LONGEST_TERM))
+        Load::begin(&self.connection, served)
     }
 
     /// Writes devices as they are now, and the time served, all or nothing.
@@ -281,10 +283,13 @@ impl Database {
         Ok(())
     }
 
-    /// Begins a sweep, where one is worth it, or is `due`.
+    /// Begins a sweep, where one is worth it, or is `due`. Where one is under way that is due,
+    /// another one follows.
     pub(crate) fn begin_sweep(&mut self, is_due: bool) -> Result<(), Fault> {
-        if self.sweep.is_none() && (is_due || self.new_values >= NEW_VALUES) {
+        self.owes_sweep |= is_due;
+        if self.sweep.is_none() && (self.owes_sweep || self.new_values >= NEW_VALUES) {
             self.sweep = Some(Sweep::begin(&self.connection)?);
+            self.owes_sweep = false;
             self.new_values = 0;
         }
         Ok(())
@@ -430,8 +435,9 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Fault> {
 /// Looks whether a file is a store that this program may open for writing. A newer one is
 /// looked at only: even to recover its log would be to change it.
 fn look(place: &Place, file: &File, options: Options) -> Result<(), Fault> {
-    if file.metadata()?.len() == 0 {
-        return Ok(());
+    let data = file.metadata()?;
+    if data.len() == 0 {
+        return look_at_empty(place, &data);
     }
     let head = place::head(file)?;
     if place.has_log() {
@@ -442,6 +448,21 @@ fn look(place: &Place, file: &File, options: Options) -> Result<(), Fault> {
     if version > known {
         return Err(Fault::Newer { version, known });
     }
+    Ok(())
+}
+
+/// Tells of a file that is there and empty: so a file system leaves one that crashed. SQLite
+/// takes it for one that was never begun, and removes the log beside it.
+fn look_at_empty(place: &Place, empty: &Metadata) -> Result<(), Fault> {
+    if place.is_begun(empty) {
+        return Ok(());
+    }
+    if place.has_log() {
+        let why = "it is empty, and a log lies beside it that belongs to it";
+        return Err(Fault::Broken(why.to_owned()));
+    }
+    place.begins(empty);
+    tell!(STORE_EMPTY, file = place.file());
     Ok(())
 }
 

@@ -56,6 +56,16 @@ impl Fleet {
         }
     }
 
+    /// Takes that there is no room for what a device says anew of itself, to be said as
+    /// [`Self::tell_full`] does.
+    pub(super) fn tell_crowded(&self, device: &str, now: SystemTime) {
+        if self.said.is_due(&("full", "descriptions"), now) {
+            let (_, most) = self.commons().fill();
+            let limit = format!("{} KiB", most >> 10);
+            lock(&self.full).push(event!(FLEET_CROWDED, device = kept(device), limit = limit));
+        }
+    }
+
     /// Says which places are full.
     pub(super) fn say_full(&self) {
         let full = mem::take(&mut *lock(&self.full));

@@ -10,16 +10,19 @@
 //! written: a device that was not read yet would lose its history.
 
 mod health;
+mod hours;
 mod kept;
+mod trouble;
 mod wiper;
 mod writer;
 
 pub(crate) use health::StoreHealth;
-pub(crate) use kept::Kept;
+pub(crate) use kept::{Call, Kept};
 
 use super::database::{Options, Place, traces};
 use super::id::DeviceId;
 use super::record::ClientId;
+use super::state_folder::StateFolder;
 use crate::event::tell;
 use crate::event::text::Text;
 use crate::util::supervise;
@@ -32,7 +35,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant, SystemTime};
-use writer::{Now, Writer};
+use writer::{BATCH, Now, Writer};
 
 /// Name of the thread, and of the part in messages.
 const THREAD: &str = "store";
@@ -56,15 +59,18 @@ struct Running {
 }
 
 impl Journal {
-    /// Begins to read the store in the state folder `dir`, and then to write it. Without a
+    /// Begins to read the store in the state folder, and then to write it. Without a
     /// folder all is kept in memory only, and there is nothing to wait for.
     ///
     /// # Errors
     ///
     /// There is no thread for it.
-    pub(crate) fn start(dir: Option<PathBuf>, kept: Arc<dyn Kept>) -> Result<Self, NoThread> {
+    pub(crate) fn start(
+        folder: Option<&StateFolder>,
+        kept: Arc<dyn Kept>,
+    ) -> Result<Self, NoThread> {
         let state = Arc::new(State::new(Instant::now()));
-        let Some(dir) = dir else {
+        let Some(folder) = folder.cloned() else {
             state.read(None);
             kept.failures_known();
             kept.all_read();
@@ -75,7 +81,7 @@ impl Journal {
                 thread,
             });
         };
-        let place = Place::new(dir);
+        let place = Place::new(folder.path().to_owned());
         let (end, ended) = channel();
         let (of_thread, of_writer) = (Arc::clone(&state), (place.clone(), Arc::clone(&kept)));
         let run = move || {
@@ -84,12 +90,16 @@ impl Journal {
             supervise::thread(PART, || {
                 let (place, kept) = of_writer.clone();
                 let state = Arc::clone(&of_thread);
-                run(&mut Writer::new(place, kept, state, Options::default()));
+                let writer = Writer::new(place, kept, state, Options::default());
+                run(&mut writer.held_by(folder.clone()));
             });
         };
         let spawned = thread::Builder::new().name(THREAD.to_owned()).spawn(run);
         let thread = spawned.map_err(|error| NoThread { part: PART, error })?;
         let thread = thread.thread().clone();
+        let (of_fleet, to_wake) = (Arc::clone(&state), thread.clone());
+        let nudge = move || wake(&of_fleet, &to_wake);
+        kept.call_at(BATCH, Box::new(nudge));
         Ok(Self {
             kept,
             state,
@@ -104,10 +114,8 @@ impl Journal {
     /// Asks for a write at once: much waits. It costs nothing where one was asked for already,
     /// or the store is in trouble, and never blocks.
     pub(crate) fn nudge(&self) {
-        if let Some(running) = &self.thread
-            && self.state.nudge()
-        {
-            running.thread.unpark();
+        if let Some(running) = &self.thread {
+            wake(&self.state, &running.thread);
         }
     }
 
@@ -117,9 +125,7 @@ impl Journal {
     pub(crate) fn forget(&self, id: &DeviceId, client: &ClientId) {
         if let Some(running) = &self.thread {
             self.state.forget(traces(id, client));
-            if self.state.nudge() {
-                running.thread.unpark();
-            }
+            wake(&self.state, &running.thread);
         }
     }
 
@@ -165,6 +171,13 @@ impl Journal {
             let file = running.place.file();
             tell!(STORE_UNWRITTEN, file = file, devices = devices);
         }
+    }
+}
+
+/// Wakes the writer's thread, where it is of use.
+fn wake(state: &State, thread: &Thread) {
+    if state.nudge() {
+        thread.unpark();
     }
 }
 

@@ -1,9 +1,10 @@
 //! Devices that the store reads and writes: those that changed, and those of earlier runs.
 
 use super::about::{Build, Profile};
-use super::journal::Kept;
+use super::commons::Whose;
+use super::journal::{Call, Kept};
 use super::news::say_end;
-use super::outcome::{Change, History, Moment, OFFERS, OfferedImage};
+use super::outcome::{Change, Moment, OfferedImage, date_unknown};
 use super::protected::BOOT;
 use super::record::Record;
 use super::table::STRETCH;
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 
 impl Kept for Fleet {
     fn take_changed(&self, most: usize) -> Vec<(DeviceId, Option<Record>)> {
+        self.table.haste.begin_anew();
         let mut taken = Vec::new();
         for part in self.table.parts() {
             loop {
@@ -27,6 +29,10 @@ impl Kept for Fleet {
             }
         }
         taken
+    }
+
+    fn call_at(&self, changes: usize, call: Call) {
+        self.table.haste.call_at(changes, call);
     }
 
     fn changed_again(&self, devices: Vec<(DeviceId, Option<Record>)>) {
@@ -44,9 +50,7 @@ impl Kept for Fleet {
     }
 
     fn all_changed(&self) {
-        for part in self.table.parts() {
-            lock(part).all_changed();
-        }
+        self.table.all_changed();
     }
 
     fn waiting(&self) -> usize {
@@ -73,6 +77,7 @@ impl Kept for Fleet {
     fn all_read(&self) {
         self.know(Knowledge::Everything);
         lock(&self.forgotten).clear();
+        lock(&self.given).clear();
     }
 
     fn is_newer(&self) {
@@ -82,28 +87,36 @@ impl Kept for Fleet {
     fn read(&self, devices: Vec<(DeviceId, Record)>) {
         let now = self.moment(SystemTime::now());
         let mut known = Known::default();
+        let retries = self.retries.load_full();
         for (id, mut old) in devices {
             if lock(&self.forgotten).contains(&id) {
                 continue;
             }
             old.is_stored = true;
             self.share(&mut old, &mut known);
+            let mut is_damaged = false;
             if let Some(history) = &mut old.history {
+                is_damaged = date_unknown(&mut history.failed, now.wall);
                 history.restarted(now);
                 // An order from a time that has not come yet, by a clock that was ahead, would
                 // overrule what fails from now on at each start.
-                let orders = self.retries.get(&id).into_iter().flatten();
+                let orders = retries.get(&id).into_iter().flatten();
                 for (content, until) in orders.filter(|(_, until)| *until <= now.wall) {
                     history.retry(*content, *until);
                 }
             }
             let mut shard = self.table.shard(&id);
+            if let Some(history) = &mut old.history {
+                self.order_again(&id, history);
+            }
             if shard.get(&id).is_none() {
                 // What was forgotten meanwhile is to be removed there, too.
                 if !shard.changed.contains(&id) {
                     self.table.admit(&mut shard, &id, old);
-                    // It is as it was read.
-                    shard.changed.remove(&id);
+                    // It is as it was read, but for what could not be.
+                    if !is_damaged {
+                        shard.changed.remove(&id);
+                    }
                 }
                 continue;
             }
@@ -111,21 +124,25 @@ impl Kept for Fleet {
                 continue;
             }
             let was_settled = old.is_settled;
-            let change = self
+            let changes = self
                 .table
                 .change(&mut shard, &id, |record| merge(record, old, now));
-            if let Some(record) = shard.get_mut(&id) {
-                if was_settled && !record.is_settled {
-                    self.table.settle_again(record);
-                    self.take_over(&id, record);
-                } else if record.boots >= 2 {
-                    // Where there is no room it stays a newcomer.
-                    self.settle(&id, record);
-                }
+            let known = shard.get(&id);
+            let (is_settled, boots) =
+                known.map_or((true, 0), |known| (known.is_settled, known.boots));
+            if was_settled && !is_settled {
+                self.table.settle_again(&mut shard, &id);
+                self.take_over(&mut shard, &id);
+            } else if boots >= 2 {
+                // Where there is no room it stays a newcomer.
+                self.settle(&mut shard, &id);
             }
-            let ended = change.flatten().and_then(|change| shard.ended(&id, change));
+            let changes = changes.unwrap_or_default().into_iter();
+            let ended: Vec<_> = changes
+                .filter_map(|change| shard.ended(&id, change))
+                .collect();
             drop(shard);
-            if let Some(ended) = &ended {
+            for ended in &ended {
                 say_end(ended);
             }
         }
@@ -160,30 +177,38 @@ impl Fleet {
     /// Puts what many devices have in common in place of what was read.
     fn share(&self, record: &mut Record, known: &mut Known) {
         let mut commons = self.commons();
+        let whose = Whose::of(record);
+        let nothing = commons.nothing();
         record.profile = shared(&mut known.profiles, &record.profile, |profile| {
-            commons.profiles.take(profile)
+            let taken = commons.profile(profile, whose);
+            taken.unwrap_or_else(|_| Arc::clone(&nothing.0))
         });
         record.build = shared(&mut known.builds, &record.build, |build| {
-            commons.builds.take(build)
+            let taken = commons.build(build, whose);
+            taken.unwrap_or_else(|_| Arc::clone(&nothing.1))
         });
         if let Some(own) = record.own.take() {
-            record.own = Some(commons.own.take((*own).clone()));
+            record.own = Some(commons.own((*own).clone(), whose));
+        }
+        if let Some(former) = record.former().cloned() {
+            record.set_former(commons.former((*former).clone(), whose));
         }
         let offers = record.history.iter_mut();
         for offer in offers.flat_map(|history| &mut history.offers) {
             offer.image = shared(&mut known.images, &offer.image, |image| {
-                commons.images.take(image)
+                commons.image(image)
             });
             offer.before = shared(&mut known.builds, &offer.before, |build| {
-                commons.builds.take(build)
+                let taken = commons.build(build, whose);
+                taken.unwrap_or_else(|_| Arc::clone(&nothing.1))
             });
         }
     }
 }
 
 /// Puts what was known of a device behind what it said since the start. Returns how that
-/// ended an offer.
-fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
+/// ended offers.
+fn merge(record: &mut Record, old: Record, now: Moment) -> Vec<Change> {
     let apart = record.first_seen.saturating_sub(old.last_seen);
     let same_boot = u32::from(u128::from(apart) < BOOT.as_millis());
     let boots = record.boots.saturating_sub(same_boot);
@@ -195,36 +220,19 @@ fn merge(record: &mut Record, old: Record, now: Moment) -> Option<Change> {
     }
     record.own = record.own.take().or(old.own);
     record.has_lost_own |= old.has_lost_own;
-    let mut history = old.history?;
-    // It came meanwhile, and said what it runs.
-    let change = history.checked(&record.build, now);
-    let since = record.history.take();
-    for offer in since.map(|since| since.offers).unwrap_or_default() {
-        append(&mut history, offer);
+    // It came meanwhile, and may have said what it runs.
+    let is_said = record.build.is_said();
+    if !is_said && old.build.is_said() {
+        (record.build, record.profile) = (old.build, old.profile);
+    } else if *record.profile == Profile::default() {
+        record.profile = old.profile;
     }
+    let Some(mut history) = old.history else {
+        return Vec::new();
+    };
+    let since = record.history.take().map(|since| *since);
+    let said = is_said.then_some(&*record.build);
+    let changes = history.join(since, said, now);
     record.history = Some(history);
-    change
-}
-
-fn append(history: &mut History, mut offer: super::Offer) {
-    // How often it was forced before counts on.
-    let mut before = history.offers.iter().rev();
-    let before = before.find(|before| before.image.content == offer.image.content);
-    if let Some(before) = before.filter(|before| before.before.version() == offer.before.version())
-    {
-        offer.forced = offer.forced.saturating_add(before.forced);
-    }
-    if let Some(last) = history.offers.last_mut()
-        && last.end.goes_on()
-        && last.image.content == offer.image.content
-    {
-        // Its token has the new number.
-        *last = offer;
-        return;
-    }
-    history.offers.reserve_exact(1);
-    history.offers.push(offer);
-    if history.offers.len() > OFFERS {
-        history.offers.remove(0);
-    }
+    changes
 }

@@ -15,9 +15,11 @@ mod devices;
 mod fetch;
 mod forecast;
 mod full;
+mod haste;
 mod id;
 pub(crate) mod journal;
 mod keep;
+mod newcomers;
 mod news;
 mod offer_end;
 pub mod orders;
@@ -26,12 +28,14 @@ mod overview;
 mod past;
 mod protected;
 mod record;
+mod search;
 pub mod settings;
 pub mod state_folder;
 mod table;
 mod token;
 mod view;
 mod visit;
+mod weight;
 
 pub use about::{Build, KeptPartition, Profile, check_in};
 pub use crowd::{Crowd, RunImage};
@@ -43,7 +47,7 @@ pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferedImage
 pub use overview::{FailedDevice, ImageEnds, Overview, Summary};
 pub use past::{Hours, Step};
 pub use record::{ClientId, Names, Record};
-pub use settings::FleetSettings;
+pub use settings::{FleetRoom, FleetSettings};
 pub use token::TokenKey;
 pub use view::{Filter, Page};
 pub use visit::{Came, Noted, Visit};
@@ -62,7 +66,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
-use table::{Room, Table};
+use table::{Room, Shard, Table};
 
 /// Number of lines about one device that are remembered.
 const SAID: usize = 1 << 16;
@@ -77,8 +81,7 @@ pub enum Knowledge {
     Failures,
     /// All is known.
     Everything,
-    /// The store, or the orders, are a newer program's: nothing is offered that might have
-    /// failed.
+    /// The store is a newer program's: nothing is offered that might have failed.
     Newer,
 }
 
@@ -91,25 +94,27 @@ impl Knowledge {
 pub struct FleetStart {
     /// Settings of this moment.
     pub settings: FleetSettings,
-    /// Number of settled devices that are kept: none goes for another, and one that comes
-    /// beyond them stays a newcomer.
-    pub settled: usize,
+    /// Room for what is known of devices.
+    pub room: FleetRoom,
     /// Key of the tokens.
     pub key: TokenKey,
     /// Time before which no clock that was set can be: nothing is learned then.
     pub built: SystemTime,
     /// True where a journal keeps what changes, and will say what it has read.
     pub is_kept: bool,
-    /// Orders to try images again, each with the time at which it was given, in
-    /// milliseconds since 1970: a store that is older than one must not overrule it.
-    pub retries: Vec<(DeviceId, Option<Content>, u64)>,
+    /// Orders to try images again: a store that is older than one must not overrule it.
+    pub retries: Vec<Retry>,
 }
+
+/// Order to try an image again, or all, on a device, and the time at which it was given, in
+/// milliseconds since 1970.
+pub type Retry = (DeviceId, Option<Content>, u64);
 
 impl Default for FleetStart {
     fn default() -> Self {
         Self {
             settings: FleetSettings::default(),
-            settled: Room::default().settled,
+            room: FleetRoom::default(),
             key: TokenKey::new(&[0; 32]),
             built: UNIX_EPOCH,
             is_kept: false,
@@ -133,7 +138,9 @@ pub struct Fleet {
     knowledge: AtomicU8,
     key: TokenKey,
     built: SystemTime,
-    retries: HashMap<DeviceId, Vec<(Option<Content>, u64)>>,
+    retries: ArcSwap<Retries>,
+    /// Orders to try images again that were given while the store was being read.
+    given: Mutex<Given>,
     /// Devices that were forgotten while the store was being read.
     forgotten: Mutex<HashSet<DeviceId>>,
     /// True while there may be orders that nobody can read.
@@ -152,9 +159,9 @@ impl Default for Fleet {
 impl Fleet {
     /// Makes one without devices.
     pub fn new(start: FleetStart) -> Self {
-        let settled = start.settled;
         let room = Room {
-            settled,
+            settled: start.room.settled,
+            newcomers: start.room.newcomers,
             ..Room::default()
         };
         Self::with_room(start, room)
@@ -168,13 +175,9 @@ impl Fleet {
         };
         let table = Table::new(room, start.is_kept);
         let parts = table.parts().count();
-        let mut retries: HashMap<DeviceId, Vec<_>> = HashMap::new();
-        for (id, content, at) in start.retries {
-            retries.entry(id).or_default().push((content, at));
-        }
         Self {
             table,
-            commons: Mutex::default(),
+            commons: Mutex::new(Commons::new(start.room.descriptions)),
             protected: Mutex::default(),
             hasher: RandomState::default(),
             said: Once::new(HOUR, SAID),
@@ -184,7 +187,8 @@ impl Fleet {
             knowledge: AtomicU8::new(knowledge as u8),
             key: start.key,
             built: start.built,
-            retries,
+            retries: ArcSwap::from_pointee(by_device(start.retries)),
+            given: Mutex::default(),
             forgotten: Mutex::default(),
             has_unknown_orders: AtomicBool::new(false),
             before: Mutex::default(),
@@ -199,9 +203,6 @@ impl Fleet {
 
     /// Returns what is known of what came before this process.
     pub fn knowledge(&self) -> Knowledge {
-        if self.has_unknown_orders.load(Ordering::Relaxed) {
-            return Knowledge::Newer;
-        }
         let at = usize::from(self.knowledge.load(Ordering::Acquire));
         Knowledge::ALL.get(at).copied().unwrap_or(Knowledge::Newer)
     }
@@ -210,6 +211,11 @@ impl Fleet {
     pub fn orders_are_unknown(&self, are_unknown: bool) {
         self.has_unknown_orders
             .store(are_unknown, Ordering::Relaxed);
+    }
+
+    /// Tells whether there may be orders that nobody here can read.
+    pub fn has_unknown_orders(&self) -> bool {
+        self.has_unknown_orders.load(Ordering::Relaxed)
     }
 
     fn know(&self, knowledge: Knowledge) {
@@ -277,30 +283,29 @@ impl Fleet {
     }
 
     /// Returns the number of devices that are remembered by their MAC addresses.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.table.len()
-    }
-
-    /// Returns whether none has checked in.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Settles a device, and takes over what protected it as a newcomer. Returns false where
     /// there is no room.
-    fn settle(&self, id: &DeviceId, record: &mut Record) -> bool {
-        if record.is_settled || id.mac().is_none() {
+    fn settle(&self, shard: &mut Shard, id: &DeviceId) -> bool {
+        let is_newcomer = shard.get(id).is_some_and(|known| !known.is_settled);
+        if !is_newcomer || id.mac().is_none() {
             return true;
         }
-        if !self.table.settle(record) {
+        if !self.table.settle(shard, id) {
             return false;
         }
-        self.take_over(id, record);
+        self.take_over(shard, id);
         true
     }
 
     /// Takes over what protected a device as a newcomer.
-    fn take_over(&self, id: &DeviceId, record: &mut Record) {
+    fn take_over(&self, shard: &mut Shard, id: &DeviceId) {
+        let Some(record) = shard.get_mut(id) else {
+            return;
+        };
         let mut protected = self.protected();
         let device = self.hash(id);
         match protected.own(device) {
@@ -322,6 +327,20 @@ impl Fleet {
     fn hash(&self, what: &(impl Hash + ?Sized)) -> u64 {
         self.hasher.hash_one(what)
     }
+}
+
+/// Orders in force to try images again, by device.
+type Retries = HashMap<DeviceId, Vec<(Option<Content>, u64)>>;
+
+/// Contents that are to be tried again, or all, by device.
+type Given = HashMap<DeviceId, Vec<Option<Content>>>;
+
+fn by_device(retries: Vec<Retry>) -> Retries {
+    let mut found = Retries::new();
+    for (id, content, at) in retries {
+        found.entry(id).or_default().push((content, at));
+    }
+    found
 }
 
 /// Returns a time in milliseconds since 1970.

@@ -24,8 +24,12 @@ pub(super) struct Before {
     hour: u64,
 }
 
-/// Says how an offer ended, and counts it.
+/// Says how an offer ended, and counts it. That of an id that is no MAC address counts for
+/// nothing: anybody can give any, and no device of the firmware's does.
 pub(super) fn say_end(ended: &Ended) {
+    if ended.id.mac().is_none() {
+        return;
+    }
     let end = ended.change.to;
     COUNTS.offer_ended(end as usize);
     let (device, image) = (&*ended.id.to_string(), &ended.image);

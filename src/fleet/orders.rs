@@ -8,7 +8,7 @@ mod file;
 pub use act::{Act, ActKind, RetryOrder};
 
 use super::state_folder::{StateFolder, move_aside};
-use crate::event::{Event, event};
+use crate::event::{Event, event, say, tell};
 use crate::util::durable;
 use crate::util::sync::lock;
 use file::{Entry, File, Unread};
@@ -30,20 +30,27 @@ const LONGEST: usize = 768 << 10;
 /// All that was ordered.
 #[derive(Debug)]
 pub struct Orders {
-    /// The file; `None` where none can be written.
-    path: Option<PathBuf>,
-    /// Whoever gives an order waits here for the disk. No check-in does.
-    turn: Mutex<()>,
+    /// The folder and the file in it; `None` where none can be written.
+    place: Option<Place>,
+    /// Number of the folder in which the file was read or written last. Whoever gives an order
+    /// waits here for the disk. No check-in does.
+    turn: Mutex<u64>,
     /// Held for moments only.
     kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Place {
+    folder: StateFolder,
+    path: PathBuf,
 }
 
 /// Orders as they are known.
 #[derive(Debug, Clone)]
 enum Kept {
     Known(File),
-    /// There may be orders that nobody here can read.
-    Unknown,
+    /// There may be orders that nobody here can read, for this reason.
+    Unknown(Event),
 }
 
 impl Orders {
@@ -51,50 +58,119 @@ impl Orders {
     /// that makes no sense is renamed and never deleted. Without a folder there are none, and
     /// none are taken.
     pub fn open(folder: Option<&StateFolder>) -> (Self, Option<Event>) {
-        let path = folder.map(|folder| folder.path().join(NAME));
-        let (kept, event) = match &path {
-            Some(path) => read(path),
+        let place = folder.map(|folder| Place {
+            folder: folder.clone(),
+            path: folder.path().join(NAME),
+        });
+        let (kept, event) = match &place {
+            Some(place) => read(&place.path),
             None => (Kept::Known(File::default()), None),
         };
+        let number = folder.and_then(|folder| folder.standing().ok());
         let orders = Self {
-            path,
-            turn: Mutex::default(),
+            place,
+            turn: Mutex::new(number.unwrap_or_default()),
             kept: Mutex::new(kept),
         };
         (orders, event)
     }
 
+    /// Goes on in a state folder that was taken in the place of another: orders that stand
+    /// there hold, and those of before are written behind them. Nothing is done where the
+    /// folder is the same, or is not this server's now.
+    ///
+    /// # Errors
+    ///
+    /// They could not be written, and hold all the same. It is to be tried again.
+    pub fn follow(&self) -> Result<(), Event> {
+        let mut turn = lock(&self.turn);
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
+        match place.folder.standing() {
+            Ok(number) if number != *turn => self.join(place, number, &mut turn),
+            _ => Ok(()),
+        }
+    }
+
+    /// Joins the orders that stand in another folder.
+    fn join(&self, place: &Place, number: u64, turn: &mut u64) -> Result<(), Event> {
+        let (found, event) = read(&place.path);
+        if let Some(event) = event {
+            say(&event);
+        }
+        let own = lock(&self.kept).clone();
+        let kept = match (found, own) {
+            (Kept::Known(mut found), Kept::Known(own)) => {
+                if found.append(&own) {
+                    let text = found.bounded(KEPT, LONGEST);
+                    write(&place.path, &text).map_err(|error| {
+                        event!(ORDERS_UNKEPT, file = &place.path, error = &error)
+                    })?;
+                }
+                Kept::Known(found)
+            }
+            (found, _) => found,
+        };
+        *lock(&self.kept) = kept;
+        *turn = number;
+        Ok(())
+    }
+
     /// Tells whether there may be orders that cannot be read: a newer version's, or those on a
     /// disk that fails. Until they are, nothing may be offered that one of them might forbid.
     pub fn is_unknown(&self) -> bool {
-        matches!(*lock(&self.kept), Kept::Unknown)
+        self.unread().is_some()
     }
 
-    /// Orders that a device is offered again what it failed: `file`, by its name and the first
-    /// 16 bytes of its image's SHA-256, or all. When it returns the order is on the disk.
+    /// Returns why there may be orders that cannot be read, where that is so.
+    pub fn unread(&self) -> Option<Event> {
+        match &*lock(&self.kept) {
+            Kept::Known(_) => None,
+            Kept::Unknown(why) => Some(why.clone()),
+        }
+    }
+
+    /// Tries again to read orders that cannot be read. What becomes of it is said, once.
+    pub fn read_again(&self) {
+        let _turn = lock(&self.turn);
+        if let Some(place) = &self.place {
+            self.known(&place.path);
+        }
+    }
+
+    /// Returns the orders, and reads them again where they could not be read: a disk may have
+    /// come back. It is for whoever has the turn.
+    fn known(&self, path: &Path) -> Option<File> {
+        let kept = lock(&self.kept).clone();
+        let before = match kept {
+            Kept::Known(file) => return Some(file),
+            Kept::Unknown(why) => why,
+        };
+        let (kept, event) = read(path);
+        let is_known = matches!(kept, Kept::Known(_));
+        if let Some(event) = event.filter(|event| is_known || event.kind.id != before.kind.id) {
+            say(&event);
+        }
+        if is_known {
+            tell!(ORDERS_READ, file = path);
+        }
+        *lock(&self.kept) = kept.clone();
+        match kept {
+            Kept::Known(file) => Some(file),
+            Kept::Unknown(_) => None,
+        }
+    }
+
+    /// Orders that a device is offered again what it failed: `files`, by their names and the
+    /// first 16 bytes of their images' SHA-256, all of them or none; without them all that
+    /// failed. Where there are no files, nothing is ordered. When it returns the orders are on
+    /// the disk.
     ///
     /// # Errors
     ///
-    /// The order could not be written and is not in force. The error says so in words, as an
-    /// [`Event`].
-    pub fn retry(
-        &self,
-        device: &str,
-        file: Option<(&str, [u8; 16])>,
-        by: &str,
-        from: &str,
-        now: SystemTime,
-    ) -> io::Result<()> {
-        let files = file.as_ref().map(std::slice::from_ref);
-        self.retry_all(device, files, by, from, now)
-    }
-
-    /// Orders as [`Self::retry`] does, several files at once: all of them or none. `None` is
-    /// for all that the device failed; where there are no files, nothing is ordered.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`Self::retry`]; none of them is in force then.
+    /// The orders could not be written, and none of them is in force. The error says so in
+    /// words, as an [`Event`].
     pub fn retry_all(
         &self,
         device: &str,
@@ -131,7 +207,7 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// As those of [`Self::retry`]; nothing was forgotten then.
+    /// As those of [`Self::retry_all`]; nothing was forgotten then.
     pub fn forget(&self, device: &str, by: &str, from: &str, now: SystemTime) -> io::Result<()> {
         let act = Act {
             at: now,
@@ -179,7 +255,7 @@ impl Orders {
     pub fn retries(&self) -> Vec<RetryOrder> {
         match &*lock(&self.kept) {
             Kept::Known(file) => file.retries(),
-            Kept::Unknown => Vec::new(),
+            Kept::Unknown(_) => Vec::new(),
         }
     }
 
@@ -187,37 +263,42 @@ impl Orders {
     pub fn acts(&self) -> Vec<Act> {
         match &*lock(&self.kept) {
             Kept::Known(file) => file.acts(),
-            Kept::Unknown => Vec::new(),
+            Kept::Unknown(_) => Vec::new(),
         }
     }
 
     /// Changes the orders on the disk, and then here.
     fn change(&self, change: impl FnOnce(&mut File)) -> io::Result<()> {
-        let _turn = lock(&self.turn);
-        let Some(path) = &self.path else {
+        let mut turn = lock(&self.turn);
+        let Some(place) = &self.place else {
             return Err(io::Error::other(event!(ORDERS_NO_FOLDER)));
         };
+        let path = &place.path;
         let unwritten = |error: &io::Error| {
             let event = event!(ORDERS_UNWRITTEN, file = path, error = error);
             io::Error::new(error.kind(), event)
         };
-        let mut kept = lock(&self.kept).clone();
-        if matches!(kept, Kept::Unknown) {
-            // A disk may have come back.
-            kept = read(path).0;
+        // Another server's orders are not replaced by this one's.
+        let number = place.folder.look();
+        let number = number.map_err(|lost| io::Error::other(event!(ORDERS_AWAY, why = lost)))?;
+        if number != *turn {
+            let joined = self.join(place, number, &mut turn);
+            joined.map_err(io::Error::other)?;
         }
-        let Kept::Known(mut file) = kept else {
+        let Some(mut file) = self.known(path) else {
             return Err(io::Error::other(event!(ORDERS_UNKNOWN, file = path)));
         };
         change(&mut file);
         let text = file.bounded(KEPT, LONGEST);
-        let written = durable::replace(path, text.as_bytes(), MODE);
-        written
-            .and_then(durable::Durability::kept)
-            .map_err(|error| unwritten(&error))?;
+        write(path, &text).map_err(|error| unwritten(&error))?;
         *lock(&self.kept) = Kept::Known(file);
         Ok(())
     }
+}
+
+/// Writes the file to the disk.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    durable::replace(path, text.as_bytes(), MODE)?.kept()
 }
 
 /// Reads the file, and returns what is to be said of it.
@@ -230,7 +311,7 @@ fn read(path: &Path) -> (Kept, Option<Event>) {
         }
         Err(Unread::Newer(version)) => {
             let event = event!(ORDERS_NEWER, file = path, version = version);
-            return (Kept::Unknown, Some(event));
+            return (Kept::Unknown(event.clone()), Some(event));
         }
         Err(Unread::Broken(why)) => match move_aside(path, &why, SystemTime::now()) {
             Ok((_, event)) => return (Kept::Known(File::default()), Some(event)),
@@ -239,7 +320,7 @@ fn read(path: &Path) -> (Kept, Option<Event>) {
         Err(Unread::Error(error)) => error,
     };
     let event = event!(ORDERS_UNREADABLE, file = path, error = &error);
-    (Kept::Unknown, Some(event))
+    (Kept::Unknown(event.clone()), Some(event))
 }
 
 #[cfg(test)]

@@ -12,36 +12,31 @@
 //!   ran before is a roll-back by its boot loader. One that does not come within the term is
 //!   silence: the new image never got to a check, or its boot loader refused the image and
 //!   the device runs on until its next boot, days later.
+//! * A check that does not say what runs, as one whose body was lost on its way, ends nothing.
 //! * What was not fetched whole is no failure of the image: it is interrupted, and the same
 //!   content offered again goes on with the same offer.
 //!
 //! Time is counted in two ways: the wall clock's for people, and the time in which devices
 //! could reach this server ([`Moment::served`]) for terms, so that our own outage makes
-//! nobody silent.
+//! nobody silent. An offer knows when its term began, and not when it ends: whoever changes
+//! `gateway.fleet.silent_after` changes it for those that wait, too.
+
+mod failed;
+mod joined;
+
+#[cfg(test)]
+pub(super) use failed::FAILED;
+pub use failed::{Content, Failure};
+pub(super) use failed::{ENOUGH, date_unknown, times_failed};
 
 use super::about::Build;
 use super::offer_end::OfferEnd;
+use crate::ota::decide;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Number of offers that are kept of a device, the newest ones.
 pub(super) const OFFERS: usize = 5;
-/// Number of images that are remembered to have failed on a device. Where more did, it is
-/// offered nothing that did not fail yet either.
-pub(super) const FAILED: usize = 16;
-/// Number of times that one image may fail on a device.
-pub(super) const ENOUGH: u32 = 2;
-
-/// Content of an image: the first 16 bytes of its SHA-256.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Content(pub [u8; 16]);
-
-impl Content {
-    /// Takes it from the SHA-256 of the whole file.
-    pub fn of(sha256: &[u8; 32]) -> Self {
-        Self(sha256.first_chunk().copied().unwrap_or_default())
-    }
-}
 
 /// Image that was offered. Many offers share one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -68,18 +63,36 @@ impl OfferedImage {
         let version = self.inside.as_deref().unwrap_or(&self.version);
         let reports = |build: &Build| {
             let reported = build.reported.as_deref();
-            reported.unwrap_or(build.version()) == version || build.version() == version
+            reported == Some(version) || build.said_version() == Some(version)
         };
         reports(build) && !reports(before)
+    }
+
+    /// Returns as much of what a device that runs it says of that as is in it.
+    pub(super) fn build(&self) -> Build {
+        Build {
+            reported: Some(self.inside.as_deref().unwrap_or(&self.version).into()),
+            elf_sha256: self.elf_sha256,
+            ..Build::default()
+        }
+    }
+
+    /// Tells whether a device that says `build` of itself says by it whether it runs this
+    /// image.
+    fn is_told_by(&self, build: &Build) -> bool {
+        let has_hashes = self.elf_sha256.is_some() && build.elf_sha256.is_some();
+        has_hashes || build.said_version().is_some()
     }
 }
 
 /// Tells whether both are one build: by the hash, by the version where either has none.
-fn is_same(one: &Build, other: &Build) -> bool {
-    match (one.elf_sha256, other.elf_sha256) {
-        (Some(one), Some(other)) => one == other,
-        _ => one.version() == other.version(),
+/// `None` where nobody knows.
+pub(super) fn is_same(one: &Build, other: &Build) -> Option<bool> {
+    if let (Some(one), Some(other)) = (one.elf_sha256, other.elf_sha256) {
+        return Some(one == other);
     }
+    let (one, other) = (one.said_version()?, other.said_version()?);
+    Some(one == other)
 }
 
 /// One time at which something happens.
@@ -95,9 +108,10 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Returns the time at which a term ends that begins now.
-    fn due(self) -> u64 {
-        self.served.saturating_add(self.term)
+    /// Tells whether a term is over that began at `since`, in served milliseconds. The later
+    /// one of two terms is never over first.
+    pub(super) fn is_over(self, since: u64) -> bool {
+        self.served >= since.saturating_add(self.term)
     }
 }
 
@@ -120,19 +134,8 @@ pub struct Offer {
     pub before: Arc<Build>,
     /// Time of the last change of its state, in milliseconds since 1970.
     pub at: u64,
-    /// Time at which its term ends, in served milliseconds.
-    pub due: u64,
-}
-
-/// Image that failed on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// Its content.
-    pub content: Content,
-    /// Number of offers that ended so.
-    pub times: u32,
-    /// Time of the last, in milliseconds since 1970.
-    pub at: u64,
+    /// Time at which its term began, in served milliseconds.
+    pub since: u64,
 }
 
 /// Offers of one device, and what failed on it.
@@ -172,16 +175,16 @@ impl History {
         }
         let at = self.offers.len().checked_sub(1)?;
         let last = self.offers.get(at)?;
-        if last.end != OfferEnd::Fetched {
+        if last.end != OfferEnd::Fetched || !last.image.is_told_by(build) {
             return None;
         }
-        let end = if now.served >= last.due {
+        let end = if now.is_over(last.since) {
             OfferEnd::Silent
-        } else if is_same(build, &last.before) {
+        } else if is_same(build, &last.before) == Some(true) {
             OfferEnd::RolledBack
         } else {
-            // It runs something else again: somebody flashed it meanwhile, and nobody knows
-            // what became of this.
+            // It runs something else again, or nobody knows what it ran: somebody may have
+            // flashed it meanwhile, and nobody knows what became of this.
             OfferEnd::Interrupted
         };
         self.set(at, end, now)
@@ -237,7 +240,7 @@ impl History {
             image: Arc::clone(image),
             before: Arc::clone(before),
             at: now.wall,
-            due: now.due(),
+            since: now.served,
         };
         offer.force(forced_at);
         // Most devices have one, and there are a million.
@@ -288,7 +291,7 @@ impl History {
     pub fn waited(&mut self, now: Moment) -> Option<Change> {
         let at = self.offers.len().checked_sub(1)?;
         let last = self.offers.get(at)?;
-        if !last.end.is_open() || now.served < last.due {
+        if !last.end.is_open() || !now.is_over(last.since) {
             return None;
         }
         let end = if last.end == OfferEnd::Fetched {
@@ -300,30 +303,33 @@ impl History {
     }
 
     /// Takes that this server was started anew: no download goes on. A term that seems to
-    /// end later than any can has lost its clock, and begins now.
+    /// begin later than now has lost its clock, and begins now.
     pub fn restarted(&mut self, now: Moment) -> Option<Change> {
         let at = self.offers.len().checked_sub(1)?;
         let last = self.offers.get_mut(at)?;
-        last.due = last.due.min(now.due());
+        last.since = last.since.min(now.served);
         (last.end == OfferEnd::Fetching).then(|| self.set(at, OfferEnd::Interrupted, now))?
     }
 
-    /// Returns the time at which the newest offer's term ends, in served milliseconds.
-    pub fn due(&self) -> Option<u64> {
+    /// Returns the time at which the newest offer's term began, in served milliseconds;
+    /// `None` where it waits for nothing.
+    pub fn waits_since(&self) -> Option<u64> {
         let last = self.offers.last()?;
-        last.end.is_open().then_some(last.due)
+        last.end.is_open().then_some(last.since)
     }
 
-    /// Returns how often an image failed. `None` says that so many others did that this one
-    /// may have, too.
+    /// Tells whether the newest offer was fetched, and its end depends on what the device says
+    /// next.
+    pub(super) fn has_fetched(&self) -> bool {
+        let last = self.offers.last();
+        last.is_some_and(|last| last.end == OfferEnd::Fetched)
+    }
+
+    /// Returns how often an image failed. `None` says that this one may have, too: so many
+    /// others did, or nobody can read which.
     pub fn times_failed(&self, content: Content) -> Option<u32> {
-        let known = self.failed.iter().find(|failed| failed.content == content);
-        if let Some(failed) = known {
-            return Some(failed.times);
-        }
-        let is_full = self.failed.len() >= FAILED;
-        let may_have = is_full && self.failed.iter().all(|failed| failed.times >= ENOUGH);
-        (!may_have).then_some(0)
+        let failed = self.failed.iter();
+        times_failed(failed.map(|failed| (failed.content, failed.times)), content)
     }
 
     /// Tells whether an image failed so often that the device gets it no more, as far as that
@@ -353,13 +359,21 @@ impl History {
         for offer in &mut self.offers {
             let content = offer.image.content;
             if is_meant(content) && offer.at <= until && offer.end != OfferEnd::Succeeded {
-                if offer.forced >= 3 && !freed.contains(&content) {
+                if u32::from(offer.forced) >= decide::FORCED && !freed.contains(&content) {
                     freed.push(content);
                 }
                 (offer.forced, offer.forced_at) = (0, 0);
             }
         }
         freed.len()
+    }
+
+    /// Returns the image that a device installed and runs, by what it says of that.
+    pub(super) fn installed(&self, build: &Build) -> Option<&OfferedImage> {
+        let mut offers = self.offers.iter().rev();
+        let is_it = |image: &OfferedImage| is_same(&image.build(), build) == Some(true);
+        let found = offers.find(|offer| offer.end == OfferEnd::Succeeded && is_it(&offer.image))?;
+        Some(&found.image)
     }
 
     /// Tells whether it holds nothing.
@@ -386,7 +400,7 @@ impl History {
         let offer = self.offers.get_mut(at)?;
         let from = offer.end;
         if to.is_open() {
-            offer.due = now.due();
+            offer.since = now.served;
         }
         if from == to {
             return None;
@@ -394,35 +408,12 @@ impl History {
         (offer.end, offer.at) = (to, now.wall);
         if to.is_failure() {
             let content = offer.image.content;
-            self.fail(content, now);
+            failed::add(&mut self.failed, content, 1, now.wall);
         }
         Some(Change {
             from: Some(from),
             to,
         })
-    }
-
-    fn fail(&mut self, content: Content, now: Moment) {
-        let mut known = self.failed.iter_mut();
-        if let Some(failed) = known.find(|failed| failed.content == content) {
-            failed.times = failed.times.saturating_add(1);
-            failed.at = now.wall;
-            return;
-        }
-        // What failed once is offered again in any case.
-        if self.failed.len() >= FAILED
-            && let Some(at) = self.failed.iter().position(|failed| failed.times < ENOUGH)
-        {
-            self.failed.remove(at);
-        }
-        if self.failed.len() < FAILED {
-            self.failed.reserve_exact(1);
-            self.failed.push(Failure {
-                content,
-                times: 1,
-                at: now.wall,
-            });
-        }
     }
 }
 

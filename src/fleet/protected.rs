@@ -3,6 +3,7 @@
 //! can invent devices, and those can be forced, too: a place that is full takes no newcomer,
 //! and on who cannot be remembered nothing is forced. Devices stand here by their hash.
 
+use super::outcome::Content;
 use crate::ota::device_memory::{NoRoom, OwnModel};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -29,6 +30,12 @@ impl Default for Room {
             models: 1 << 12,
         }
     }
+}
+
+/// Returns the number by which an image is known.
+pub(super) fn image(content: Content) -> u64 {
+    let begin = content.0.first_chunk();
+    begin.map_or(0, |begin| u64::from_ne_bytes(*begin))
 }
 
 /// Hashes of a device and of the version that it reports.
@@ -146,14 +153,17 @@ impl Protected {
         self.own.remove(&device);
     }
 
-    /// Tells whether something was forced on a device.
-    pub(super) fn was_forced(&self, device: u64) -> bool {
-        self.forced.contains_key(&device)
+    /// Tells whether an image was forced on a device: this one, or any.
+    pub(super) fn was_forced(&self, device: u64, image: Option<u64>) -> bool {
+        let known = self.forced.get(&device);
+        known.is_some_and(|known| image.is_none_or(|image| known.image == image))
     }
 
-    /// Forgets what was forced on a device.
-    pub(super) fn retry(&mut self, device: u64) {
-        self.forced.remove(&device);
+    /// Forgets that an image was forced on a device: this one, or any.
+    pub(super) fn retry(&mut self, device: u64, image: Option<u64>) {
+        if self.was_forced(device, image) {
+            self.forced.remove(&device);
+        }
     }
 
     /// Forgets a device.

@@ -1,7 +1,7 @@
 //! Record of one device. A million of them are kept, so it is small: what many devices
 //! have in common is shared.
 
-use super::about::{Build, Profile, kept};
+use super::about::{Build, Profile};
 use super::outcome::History;
 use crate::event::Kind;
 use crate::ota::device_memory::OwnModel;
@@ -28,7 +28,7 @@ impl ClientId {
     pub fn new(text: &str) -> Self {
         match uuid(text) {
             Some(uuid) => Self::Uuid(uuid),
-            None => Self::Text(kept(text).into()),
+            None => Self::Text(cut(text).into()),
         }
     }
 
@@ -36,11 +36,19 @@ impl ClientId {
     pub(super) fn is(&self, text: &str) -> bool {
         match self {
             Self::Uuid(bytes) => uuid(text).as_ref() == Some(bytes),
-            Self::Text(own) => **own == *kept(text),
+            Self::Text(own) => **own == *cut(text),
         }
     }
 }
 
+/// Number of bytes of a client id that are kept: each device has its own.
+const CLIENT: usize = 64;
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(CLIENT)]
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Places of the four signs in a UUID (RFC 9562, section 4).
 const SIGNS: [usize; 4] = [8, 13, 18, 23];
 
@@ -61,19 +69,27 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
     Some(bits.to_be_bytes())
 }
 
+/// Writes a UUID in its usual form, lower case.
+pub(super) fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for (number, byte) in bytes.iter().enumerate() {
+        at += usize::from(matches!(number, 4 | 6 | 8 | 10));
+        text[at] = HEX[usize::from(byte >> 4)];
+        text[at + 1] = HEX[usize::from(byte & 0xf)];
+        at += 2;
+    }
+    text
+}
+
 /// Writes it as it was sent.
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Uuid(bytes) => {
-                for (at, byte) in bytes.iter().enumerate() {
-                    if matches!(at, 4 | 6 | 8 | 10) {
-                        f.write_str("-")?;
-                    }
-                    write!(f, "{byte:02x}")?;
-                }
-                Ok(())
+                let text = uuid_text(bytes);
+                f.write_str(str::from_utf8(&text).unwrap_or_default())
             }
         }
     }
@@ -110,7 +126,7 @@ pub struct Record {
     pub client: ClientId,
     /// Its description.
     pub profile: Arc<Profile>,
-    /// Build that it ran at its last check-in.
+    /// Build that it ran at its last check-in that said so.
     pub build: Arc<Build>,
     /// Time of its first check-in, in milliseconds since 1970.
     pub first_seen: u64,

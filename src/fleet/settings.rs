@@ -1,4 +1,4 @@
-//! Settings of the fleet: by what the ends of offers are told.
+//! Settings of the fleet: by what the ends of offers are told, and how much is remembered.
 
 use std::time::Duration;
 
@@ -21,6 +21,28 @@ impl Default for FleetSettings {
         Self {
             silent_after: Duration::from_secs(600),
             track: true,
+        }
+    }
+}
+
+/// Room for what is known of devices. Anybody can invent some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FleetRoom {
+    /// Number of settled devices: none goes for another, and one that comes beyond them stays
+    /// a newcomer.
+    pub settled: usize,
+    /// Number of newcomers, the first of which goes for the next.
+    pub newcomers: usize,
+    /// Number of bytes of what all of them say of themselves, each such text once.
+    pub descriptions: usize,
+}
+
+impl Default for FleetRoom {
+    fn default() -> Self {
+        Self {
+            settled: 1 << 20,
+            newcomers: 65_536,
+            descriptions: 64 << 20,
         }
     }
 }

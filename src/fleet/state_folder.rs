@@ -2,56 +2,69 @@
 //! server has it at a time, and nobody else may look into it.
 
 mod aside;
+mod hold;
+mod rights;
 mod secret;
+mod watch;
 
 pub(super) use aside::move_aside;
+pub use watch::TokenRead;
 
-use crate::event::{Event, event, tell};
+use crate::event::{Event, event};
 use crate::util::durable;
 use crate::util::paths::absolute;
+use crate::util::sync::lock;
 use crate::util::way;
-use nix::fcntl::OFlag;
-use nix::sys::statfs::statfs;
+use hold::{Hold, LOCK, TRIES, Taken, open_lock};
+use secret::Secret;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fmt;
+use std::fs::{self, DirBuilder, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The state folder where nothing says otherwise.
 const DEFAULT: &str = "data/state";
 /// Name of the state folder in the folder that systemd gives a unit: in that of the unit
 /// that we ship lie data and certificates, too.
 const UNDER_SYSTEMD: &str = "state";
-/// Name of the file that is locked.
-const LOCK: &str = "lock";
 /// Name of the list of what a restore has still to do.
 pub const RESTORE_JOURNAL: &str = ".restore-journal";
-/// Beginnings of the names of what lies here. Whatever else is there is somebody else's.
-const OURS: [&str; 8] = [
-    LOCK,
-    "fleet.db",
-    "orders.json",
-    "token.key",
-    "admin.token",
-    ".draft-",
-    ".restore-",
-    "drafts",
-];
-/// Number of tries for the lock, and time between two: who only asks whether a folder is
-/// held has it for a moment, and a server that ends for a little longer.
-const TRIES: u32 = 25;
-const AGAIN: Duration = Duration::from_millis(20);
 
-/// A state folder that this process has.
-#[derive(Debug)]
-pub struct StateFolder {
+/// A state folder that this process has, until its last clone is dropped or
+/// [`Self::release`].
+#[derive(Clone)]
+pub struct StateFolder(Arc<Inside>);
+
+struct Inside {
     dir: PathBuf,
-    /// The locked file; `None` where the file system knows no locks.
-    _lock: Option<File>,
+    /// Held while somebody looks at the folder, which may be for as long as a share hangs.
+    /// `None` once it is released.
+    hold: Mutex<Option<Hold>>,
+    /// Reason why the folder is not this server's now, an event of its own. Held for moments.
+    lost: Mutex<Option<Event>>,
+    /// Number of folders that were taken in the place of another.
+    number: AtomicU64,
+    /// False where others could come to what lay in the folder when it was taken.
+    is_shut: AtomicBool,
+    secrets: Mutex<Secrets>,
+}
+
+/// Secrets in use: a folder that is made anew gets them again.
+#[derive(Default)]
+struct Secrets {
+    key: Option<Secret>,
+    admin: Option<Secret>,
+}
+
+/// Its path is no secret; what else it has is.
+impl fmt::Debug for StateFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StateFolder({})", self.0.dir.display())
+    }
 }
 
 /// Reason why a state folder cannot be had.
@@ -85,15 +98,10 @@ impl StateFolder {
     /// Another process has it, a restore was interrupted, or nothing can be written there.
     pub fn open(dir: &Path) -> Result<Self, StateError> {
         let folder = Self::lock(dir)?;
-        let journal = folder.dir.join(RESTORE_JOURNAL);
-        if fs::symlink_metadata(&journal).is_ok() {
-            let event = event!(STATE_UNFINISHED, journal = journal);
+        if let Some(event) = unfinished(folder.path()) {
             return Err(StateError::Unfinished(event));
         }
-        narrow(&folder.dir);
-        if let Some(kind) = share(&folder.dir) {
-            tell!(STATE_SHARED, dir = &folder.dir, kind = kind);
-        }
+        folder.see_to_rights();
         Ok(folder)
     }
 
@@ -110,21 +118,23 @@ impl StateFolder {
             StateError::Unwritable(event)
         };
         make(&dir).map_err(unwritable)?;
-        let lock = take(&dir.join(LOCK)).map_err(unwritable)?;
-        let lock = match lock {
-            Lock::Taken(file) => Some(file),
-            Lock::Held(holder) => return Err(StateError::Held(held(&dir, &holder))),
-            Lock::Unknown(error) => {
-                tell!(STATE_UNLOCKED, dir = &dir, error = &error);
-                None
-            }
+        let hold = match Hold::take(&dir, TRIES).map_err(unwritable)? {
+            Taken::Ours(hold) => hold,
+            Taken::Held(event) => return Err(StateError::Held(event)),
         };
-        Ok(Self { dir, _lock: lock })
+        Ok(Self(Arc::new(Inside {
+            dir,
+            hold: Mutex::new(Some(hold)),
+            lost: Mutex::default(),
+            number: AtomicU64::new(0),
+            is_shut: AtomicBool::new(true),
+            secrets: Mutex::default(),
+        })))
     }
 
     /// Returns its path.
     pub fn path(&self) -> &Path {
-        &self.dir
+        &self.0.dir
     }
 
     /// Returns the key of download tokens, `token.key`, which is made at the first start. One
@@ -135,7 +145,15 @@ impl StateFolder {
     ///
     /// The file cannot be read, or not be written.
     pub fn key(&self) -> io::Result<[u8; 32]> {
-        secret::key(&self.dir)
+        let key = secret::kept(&self.0.dir.join(secret::TOKEN_KEY), self.is_shut())?;
+        self.remember_key(key);
+        Ok(key)
+    }
+
+    /// Takes the key in use that could not be kept: it is written to a folder that is taken
+    /// in the place of this one.
+    pub fn remember_key(&self, key: [u8; 32]) {
+        lock(&self.0.secrets).key = Some(key);
     }
 
     /// Returns the administrator's token, `admin.token`, which is made at the first start: 43
@@ -145,8 +163,31 @@ impl StateFolder {
     ///
     /// The file cannot be read, or not be written.
     pub fn admin_token(&self) -> io::Result<String> {
-        secret::admin_token(&self.dir)
+        let token = secret::kept(&self.0.dir.join(secret::ADMIN_TOKEN), self.is_shut())?;
+        lock(&self.0.secrets).admin = Some(token);
+        Ok(secret::written(&token))
     }
+
+    fn see_to_rights(&self) {
+        let is_shut = rights::see_to(self.path());
+        self.0.is_shut.store(is_shut, Ordering::Relaxed);
+    }
+
+    fn is_shut(&self) -> bool {
+        self.0.is_shut.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of the folder: another server may have it from here on.
+    pub fn release(&self) {
+        *lock(&self.0.hold) = None;
+    }
+}
+
+/// Says that a restore was interrupted in a folder, if one was.
+fn unfinished(dir: &Path) -> Option<Event> {
+    let journal = dir.join(RESTORE_JOURNAL);
+    let is_there = fs::symlink_metadata(&journal).is_ok();
+    is_there.then(|| event!(STATE_UNFINISHED, journal = journal))
 }
 
 /// Reads the administrator's token of a server in another process.
@@ -155,7 +196,8 @@ impl StateFolder {
 ///
 /// The file cannot be read, or holds no token (`InvalidData`).
 pub fn read_admin_token(dir: &Path) -> io::Result<String> {
-    secret::read_admin_token(dir)
+    let token = secret::read(&dir.join(secret::ADMIN_TOKEN))?;
+    Ok(secret::written(&token))
 }
 
 /// Returns the state folder of a configuration that names none: that of the systemd unit
@@ -192,15 +234,6 @@ pub fn is_held(dir: &Path) -> Option<bool> {
     }
 }
 
-/// Outcome of a try for the lock.
-enum Lock {
-    Taken(File),
-    /// Somebody has it, who wrote this.
-    Held(String),
-    /// The file system knows no locks.
-    Unknown(io::Error),
-}
-
 /// Makes the folder. Those above are made as every folder is: the state folder alone is
 /// nobody else's business.
 fn make(dir: &Path) -> io::Result<()> {
@@ -214,119 +247,6 @@ fn make(dir: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !dir.is_dir() => Err(error),
         _ => Ok(()),
     }
-}
-
-fn open_lock(path: &Path, is_written: bool) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(is_written)
-        .create(is_written)
-        .mode(0o600)
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits())
-        .open(path)
-}
-
-/// Takes the lock, and writes down who has it.
-fn take(path: &Path) -> io::Result<Lock> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let mut file = open_lock(path, true)?;
-        match file.try_lock() {
-            // Somebody may have removed the file meanwhile, and another server have made it
-            // anew: a lock on what has no name keeps nobody out.
-            Ok(()) if is_at(&file, path) => {
-                // On a full disk it stays unsaid.
-                let _ = file.set_len(0);
-                let _ = write!(file, "{}\n{}\n", std::process::id(), host());
-                return Ok(Lock::Taken(file));
-            }
-            Ok(()) if tries < TRIES => {}
-            Ok(()) => return Err(io::Error::other("its lock file is removed again and again")),
-            Err(TryLockError::WouldBlock) if tries < TRIES => thread::sleep(AGAIN),
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.rewind();
-                let _ = file.take(512).read_to_string(&mut holder);
-                return Ok(Lock::Held(holder));
-            }
-            Err(TryLockError::Error(error)) => return Ok(Lock::Unknown(error)),
-        }
-    }
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
-        return false;
-    };
-    (open.dev(), open.ino()) == (named.dev(), named.ino())
-}
-
-/// Returns the name of this machine, or container.
-fn host() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    host.trim().to_owned()
-}
-
-/// Says who holds a folder, by what he wrote into its lock.
-fn held(dir: &Path, holder: &str) -> Event {
-    let mut lines = holder.lines();
-    let pid = lines.next().and_then(|line| line.parse::<u32>().ok());
-    let host = lines
-        .next()
-        .filter(|host| pid.is_some() && !host.is_empty());
-    event!(STATE_HELD, dir = dir, pid = pid, host = host)
-}
-
-/// Shuts the folder to others. One in which other things lie, too, is left as it is: its
-/// mode may be what lets another program read them.
-fn narrow(dir: &Path) {
-    let Ok(about) = fs::metadata(dir) else {
-        return;
-    };
-    let mode = about.permissions().mode() & 0o7777;
-    if !secret::is_open_to_others(mode) {
-        return;
-    }
-    let shown = format!("{mode:04o}");
-    if !is_ours_alone(dir) {
-        tell!(STATE_WIDE, dir = dir, mode = shown);
-        return;
-    }
-    match fs::set_permissions(dir, Permissions::from_mode(0o700)) {
-        Ok(()) => tell!(STATE_NARROWED, dir = dir, mode = shown),
-        Err(error) => tell!(STATE_WIDE, dir = dir, mode = shown, error = &error),
-    }
-}
-
-fn is_ours_alone(dir: &Path) -> bool {
-    let is_ours = |item: io::Result<fs::DirEntry>| {
-        let name = item.map(|item| item.file_name());
-        name.is_ok_and(|name| {
-            let name = name.to_string_lossy();
-            OURS.iter().any(|begin| name.starts_with(begin))
-        })
-    };
-    fs::read_dir(dir).is_ok_and(|mut items| items.all(is_ours))
-}
-
-/// Returns the kind of network share on which a folder lies.
-fn share(dir: &Path) -> Option<&'static str> {
-    let kind = statfs(dir).ok()?.filesystem_type().0.to_le_bytes();
-    let kind = u32::from_le_bytes(*kind.first_chunk()?);
-    share_of(kind)
-}
-
-fn share_of(kind: u32) -> Option<&'static str> {
-    // linux/magic.h.
-    Some(match kind {
-        0x6969 => "NFS",
-        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => "SMB",
-        0x0102_1997 => "9p",
-        0x5346_414F => "AFS",
-        0x786F_4256 => "VirtualBox",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 //! for long, and in order of their addresses, so that a page of it is found at once.
 
 use super::devices::Devices;
+use super::haste::Haste;
 use super::id::DeviceId;
+use super::newcomers::Newcomers;
 use super::outcome::{Change, History, Moment, OfferedImage};
 use super::record::Record;
+use super::settings::FleetRoom;
 use crate::util::sync::lock;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use xiaozhi_device::mac::Mac;
@@ -23,7 +26,7 @@ const TERMS: usize = 64;
 /// Number of looks that may be left over of devices that are gone, beside those of devices
 /// that are there.
 const LEFT_OVER: usize = 1024;
-/// Time of the look at a device that waits for none.
+/// Begin of the term of a device that waits for nothing.
 const NEVER: u64 = u64::MAX;
 
 /// Number of devices that are kept, of each sort.
@@ -39,9 +42,10 @@ pub(super) struct Room {
 
 impl Default for Room {
     fn default() -> Self {
+        let room = FleetRoom::default();
         Self {
-            newcomers: 65_536,
-            settled: 1 << 20,
+            newcomers: room.newcomers,
+            settled: room.settled,
             others: 4096,
         }
     }
@@ -66,17 +70,20 @@ pub(super) struct Table {
     others: Mutex<Shard>,
     /// True where somebody takes what changed.
     is_kept: bool,
+    /// Counts what changed since it was taken last.
+    pub(super) haste: Haste,
 }
 
 /// One part of the devices.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     devices: Devices<Kept>,
-    /// Newcomers in the order of their coming; those that have settled or are gone are
-    /// passed over.
-    newcomers: VecDeque<DeviceId>,
-    /// Looks at devices: none later than the end of its term, in served milliseconds. A term
-    /// that begins anew moves no look: what is found too early is looked at again.
+    /// Devices that are not settled.
+    newcomers: Newcomers,
+    /// Looks at devices, each with the begin of a term in served milliseconds: none is later
+    /// than its device's. All terms have one length, so that their ends come in this order
+    /// too, however long they are by now. A term that begins anew moves no look: what is
+    /// found too early is looked at again.
     looks: BinaryHeap<Reverse<(u64, DeviceId)>>,
     /// Devices that changed since they were taken.
     pub(super) changed: HashSet<DeviceId>,
@@ -86,14 +93,15 @@ pub(super) struct Shard {
 #[derive(Debug)]
 struct Kept {
     record: Record,
-    /// Time of the look that waits for it, in served milliseconds, or [`NEVER`].
+    /// Begin of the term for which a look waits, in served milliseconds, or [`NEVER`].
     look: u64,
 }
 
 impl Kept {
-    /// Returns the time at which its term ends.
-    fn due(&self) -> Option<u64> {
-        self.record.history.as_deref().and_then(History::due)
+    /// Returns the time at which its term began.
+    fn waits_since(&self) -> Option<u64> {
+        let history = self.record.history.as_deref();
+        history.and_then(History::waits_since)
     }
 }
 
@@ -105,6 +113,7 @@ impl Table {
             settled: AtomicUsize::new(0),
             others: Mutex::default(),
             is_kept,
+            haste: Haste::default(),
         }
     }
 
@@ -149,15 +158,12 @@ impl Table {
         if record.is_settled {
             self.settled.fetch_add(1, Ordering::Relaxed);
         } else {
-            while shard.newcomers.len() >= most.max(1) {
-                let Some(first) = shard.newcomers.pop_front() else {
-                    break;
-                };
-                if shard.get(&first).is_some_and(|first| !first.is_settled) {
-                    self.remove(shard, &first);
-                }
+            while shard.newcomers.len() >= most.max(1)
+                && let Some(first) = shard.newcomers.take_first()
+            {
+                self.remove(shard, &first);
             }
-            shard.newcomers.push_back(id.clone());
+            shard.newcomers.join(id);
         }
         self.note_change(shard, id);
         let look = NEVER;
@@ -167,14 +173,17 @@ impl Table {
 
     /// Takes that a device is to be written to the store.
     pub(super) fn note_change(&self, shard: &mut Shard, id: &DeviceId) {
-        if self.is_kept && !shard.changed.contains(id) {
-            shard.changed.insert(id.clone());
+        if !self.is_kept || shard.changed.contains(id) {
+            return;
         }
+        shard.changed.insert(id.clone());
+        self.haste.changed();
     }
 
     /// Removes a device, from the store too.
     pub(super) fn remove(&self, shard: &mut Shard, id: &DeviceId) -> Option<Record> {
         let record = shard.devices.remove(id)?.record;
+        shard.newcomers.leave(id);
         if record.is_settled {
             self.settled.fetch_sub(1, Ordering::Relaxed);
         }
@@ -186,25 +195,24 @@ impl Table {
         Some(record)
     }
 
-    /// Settles a device, if there is room. Returns whether it is settled now.
-    pub(super) fn settle(&self, record: &mut Record) -> bool {
-        if record.is_settled {
-            return true;
-        }
+    /// Settles a newcomer, if there is room. Returns whether it is settled now.
+    pub(super) fn settle(&self, shard: &mut Shard, id: &DeviceId) -> bool {
         let most = self.room.settled;
         let took = self
             .settled
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
                 (n < most).then_some(n + 1)
             });
-        record.is_settled = took.is_ok();
-        record.is_settled
+        if took.is_ok() {
+            shard.settle(id);
+        }
+        took.is_ok()
     }
 
-    /// Takes that a device was settled before, whatever there is room for.
-    pub(super) fn settle_again(&self, record: &mut Record) {
-        record.is_settled = true;
+    /// Takes that a newcomer was settled before, whatever there is room for.
+    pub(super) fn settle_again(&self, shard: &mut Shard, id: &DeviceId) {
         self.settled.fetch_add(1, Ordering::Relaxed);
+        shard.settle(id);
     }
 
     /// Returns the number of devices with a MAC address.
@@ -229,6 +237,20 @@ impl Table {
                     break;
                 }
                 after = last;
+            }
+        }
+    }
+
+    /// Takes that every device changed, a stretch at a time: check-ins go on meanwhile. One that
+    /// comes behind a stretch that was looked at has changed in any case.
+    pub(super) fn all_changed(&self) {
+        for part in self.parts() {
+            let mut after = None;
+            loop {
+                after = lock(part).some_changed(after.as_ref(), STRETCH);
+                if after.is_none() {
+                    break;
+                }
             }
         }
     }
@@ -301,10 +323,10 @@ impl Table {
         change: impl FnOnce(&mut Record) -> T,
     ) -> Option<T> {
         let kept = shard.devices.get_mut(id)?;
-        let before = kept.due();
+        let before = kept.waits_since();
         let result = change(&mut kept.record);
-        let after = kept.due();
-        if after != before && after.is_some_and(|due| due < kept.look) {
+        let after = kept.waits_since();
+        if after != before && after.is_some_and(|since| since < kept.look) {
             shard.await_term(id);
         }
         self.note_change(shard, id);
@@ -329,14 +351,23 @@ impl Shard {
         self.devices.get_mut(id).map(|kept| &mut kept.record)
     }
 
+    /// Takes a newcomer, which is there, out of their line.
+    fn settle(&mut self, id: &DeviceId) {
+        self.newcomers.leave(id);
+        if let Some(record) = self.get_mut(id) {
+            record.is_settled = true;
+        }
+    }
+
     /// Sees to it that a device is looked at once its term is over.
     fn await_term(&mut self, id: &DeviceId) {
         let Some(kept) = self.devices.get_mut(id) else {
             return;
         };
-        if let Some(due) = kept.due().filter(|due| *due < kept.look) {
-            kept.look = due;
-            self.looks.push(Reverse((due, id.clone())));
+        let since = kept.waits_since();
+        if let Some(since) = since.filter(|since| *since < kept.look) {
+            kept.look = since;
+            self.looks.push(Reverse((since, id.clone())));
         }
         // Devices that go leave their looks behind.
         if self.looks.len() > 2 * self.devices.len() + LEFT_OVER {
@@ -356,7 +387,7 @@ impl Shard {
 
     fn has_look(&self, now: Moment) -> bool {
         let first = self.looks.peek();
-        first.is_some_and(|Reverse((at, _))| *at <= now.served)
+        first.is_some_and(|Reverse((since, _))| now.is_over(*since))
     }
 
     /// Takes a device whose term is over. Each is taken once, whatever becomes of it then.
@@ -370,8 +401,8 @@ impl Shard {
                 continue;
             }
             kept.look = NEVER;
-            match kept.due() {
-                Some(due) if due <= now.served => return Some(id),
+            match kept.waits_since() {
+                Some(since) if now.is_over(since) => return Some(id),
                 Some(_) => self.await_term(&id),
                 None => {}
             }
@@ -398,10 +429,18 @@ impl Shard {
         })
     }
 
-    /// Takes that every device changed.
-    pub(super) fn all_changed(&mut self) {
-        let all = self.devices.behind(None);
-        self.changed.extend(all.map(|(id, _)| id));
+    /// Takes that devices changed: so many behind `after`. Returns the last one of them.
+    pub(super) fn some_changed(
+        &mut self,
+        after: Option<&DeviceId>,
+        most: usize,
+    ) -> Option<DeviceId> {
+        let mut last = None;
+        for (id, _) in self.devices.behind(after).take(most) {
+            self.changed.insert(id.clone());
+            last = Some(id);
+        }
+        last
     }
 
     /// Takes up to so many devices that changed.

@@ -12,6 +12,12 @@ use xiaozhi_device::mac::Mac;
 use xiaozhi_device::version::Version;
 use xiaozhi_image_builder::Image;
 
+mod crowded;
+mod retried;
+mod store;
+mod terms;
+mod unsaid;
+
 fn own_model(named: &str, files: &str) -> OwnModel {
     let [named, files] = [named, files].map(Into::into);
     OwnModel { named, files }
@@ -134,6 +140,47 @@ fn invented_devices_push_out_newcomers_alone() {
     assert_eq!((is_settled(3), is_settled(4)), (None, Some(true)));
 }
 
+/// Those who settled or were forgotten take nobody's place.
+#[test]
+fn newcomers_go_for_newcomers_alone() {
+    let room = Room {
+        newcomers: 16 * 4,
+        settled: 10_000,
+        others: 4,
+    };
+    let fleet = Fleet::with_room(FleetStart::default(), room);
+    let come = |device: &str, second| note(&fleet, device, "1.0", &decision(&[]), second);
+    let knows = |device: &str| fleet.knows(device);
+    come(&mac(0), 0);
+    come("first", 0);
+    for n in 1..=5_000 {
+        come(&mac(n), 10);
+        come(&mac(n), 100);
+    }
+    assert_eq!(fleet.len(), 5_001);
+    assert!(knows(&mac(0)), "who settled pushed it out");
+    // As many as there is room for may come and be forgotten, and come again.
+    for n in 0..100 {
+        let device = format!("gone {n}");
+        come(&device, 200);
+        assert!(fleet.forget(&DeviceId::new(&device)));
+    }
+    assert!(knows("first"), "who is gone pushed it out");
+    come("again", 300);
+    fleet.forget(&DeviceId::new("again"));
+    come("second", 301);
+    come("again", 302);
+    assert!(knows("first") && knows("second") && knows("again"));
+    // Who came first goes first, and who came again goes by that.
+    for (device, gone) in [("a", None), ("b", Some("first")), ("c", Some("second"))] {
+        come(device, 400);
+        let all = ["first", "second", "again"];
+        let left = all.iter().filter(|device| knows(device)).count();
+        assert!(gone.is_none_or(|gone| !knows(gone)), "{device}: {left}");
+    }
+    assert!(knows("again"));
+}
+
 /// A disk may be full for days.
 #[test]
 fn where_nothing_can_be_written_what_waits_for_it_is_bounded() {
@@ -221,7 +268,7 @@ fn nothing_is_learned_while_the_clock_is_not_set() {
         ..FleetStart::default()
     });
     assert!(note(&fleet, &mac(1), "1.0", &decision(&["x"]), 999));
-    assert!(fleet.is_empty());
+    assert_eq!(fleet.len(), 0);
     note(&fleet, &mac(1), "1.0", &decision(&["x"]), 1000);
     assert_eq!(fleet.len(), 1);
 }
@@ -386,57 +433,4 @@ fn what_protects_a_device_is_forgotten_for_nobody() {
     // There is no room: those who come new get nothing that might harm.
     assert!(told("newcomer", "a", &forcing, 3000).contains("NoRoom"));
     assert_eq!(told("newcomer", "old", &files, 3000), "old_2.0.bin");
-}
-
-#[test]
-fn terms_that_end_together_end_once_each_and_some_at_a_time() {
-    use super::journal::Kept as _;
-    use crate::firmware::snapshot::tests::snapshot;
-    let room = Room {
-        newcomers: 4096,
-        ..Room::default()
-    };
-    let fleet = Fleet::with_room(FleetStart::default(), room);
-    let files = snapshot(&["a_2.0.bin"]);
-    let body = r#"{"application":{"version":"1.0"},"board":{"name":"a"}}"#;
-    let offer = |n| {
-        let device = (&*mac(n), body);
-        assert_eq!(
-            told(&fleet, device, &files, &Policy::default(), 60),
-            "a_2.0.bin"
-        );
-    };
-    // Those that were pushed out leave their looks behind, and no more than a few.
-    (0..20_000).for_each(offer);
-    let looks = |fleet: &Fleet| {
-        let parts = fleet.table.parts();
-        parts.map(|part| lock(part).looks()).sum::<usize>()
-    };
-    assert!(looks(&fleet) <= 2 * 4096 + 17 * 1100, "{}", looks(&fleet));
-    // A check in between moves the term of one.
-    let term = FleetSettings::default().silent_after.as_millis();
-    let term = u64::try_from(term).unwrap();
-    fleet.read_served(term / 2);
-    offer(19_999);
-    let now = UNIX_EPOCH + Duration::from_secs(120);
-    assert!(!fleet.tick(true, now));
-    let ends = |fleet: &Fleet| {
-        let ends = fleet.summary(now).ends;
-        (
-            ends[OfferEnd::Offered as usize],
-            ends[OfferEnd::Interrupted as usize],
-        )
-    };
-    let devices = fleet.len() as u64;
-    assert!(devices > 3000 && ends(&fleet) == (devices, 0));
-    fleet.read_served(term / 2);
-    let mut rounds = 1;
-    while fleet.tick(true, now) {
-        rounds += 1;
-    }
-    assert!((3..100).contains(&rounds), "{rounds}");
-    assert_eq!(ends(&fleet), (1, devices - 1));
-    fleet.read_served(term / 2);
-    assert!(!fleet.tick(true, now));
-    assert_eq!((ends(&fleet), looks(&fleet)), ((0, devices), 0));
 }

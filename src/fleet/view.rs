@@ -4,7 +4,9 @@
 use super::offer_end::OfferEnd;
 use super::outcome::{Content, History, Offer};
 use super::overview::NO_MODEL;
+use super::protected::image;
 use super::record::Record;
+use super::search::Needle;
 use super::{DeviceId, Fleet, wall};
 use crate::firmware::name::model_key;
 use std::cell::Cell;
@@ -14,7 +16,8 @@ use std::time::SystemTime;
 /// Devices that are wanted. What is `None` is not asked.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// One of the names by which the device looks for files.
+    /// Model that the device names, by which [`Fleet::summary`] counts it: the most precise of
+    /// its names; `default` is for those that name none.
     pub model: Option<String>,
     /// Version that it runs.
     pub version: Option<String>,
@@ -28,7 +31,8 @@ pub struct Filter {
     pub is_secure: Option<bool>,
     /// Earliest time of its last check-in.
     pub seen_since: Option<SystemTime>,
-    /// Part of its id, board, version, address or client id, whatever the case.
+    /// Part of its id, board, version, address or client id, whatever the case; a MAC address
+    /// in whichever spelling.
     pub q: Option<String>,
 }
 
@@ -45,7 +49,13 @@ pub struct Page {
 pub(crate) type EndsByContent = HashMap<Content, [u64; OfferEnd::ALL.len()]>;
 
 impl Filter {
-    fn wants(&self, id: &DeviceId, record: &Record, since: Option<u64>, q: Option<&str>) -> bool {
+    fn wants(
+        &self,
+        id: &DeviceId,
+        record: &Record,
+        since: Option<u64>,
+        q: Option<&Needle>,
+    ) -> bool {
         let is_name = |name: &str, wanted: &str| model_key(name) == model_key(wanted);
         let is = |name: &Option<Box<str>>, wanted: &str| {
             name.as_deref().is_some_and(|name| is_name(name, wanted))
@@ -59,10 +69,10 @@ impl Filter {
             && self.board.as_deref().is_none_or(|board| {
                 is(&profile.board_name, board) || is(&profile.board_type, board)
             })
-            && self.model.as_deref().is_none_or(|model| {
-                profile.names().any(|name| is_name(name, model))
-                    || record.named().is_none() && model == NO_MODEL
-            })
+            && self
+                .model
+                .as_deref()
+                .is_none_or(|model| is_name(record.named().unwrap_or(NO_MODEL), model))
             && self
                 .end
                 .is_none_or(|end| newest(record).is_some_and(|offer| offer.end == end))
@@ -73,7 +83,7 @@ impl Filter {
             && self
                 .is_secure
                 .is_none_or(|is_secure| record.is_secure == is_secure)
-            && q.is_none_or(|q| holds(id, record, q))
+            && q.is_none_or(|q| q.is_in(id, record))
     }
 }
 
@@ -81,30 +91,12 @@ fn newest(record: &Record) -> Option<&Offer> {
     record.history.as_deref()?.offers.last()
 }
 
-/// Tells whether a device has this text, in lower case, somewhere.
-fn holds(id: &DeviceId, record: &Record, q: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(q);
-    let profile = &record.profile;
-    let spelt = |id: String| has(&id) || has(&id.replace(':', ""));
-    spelt(id.to_string())
-        || has(record.build.version())
-        || profile.names().any(has)
-        || record
-            .address(record.last_seen)
-            .is_some_and(|address| has(&address.to_string()))
-        || has(&record.client.to_string())
-}
-
 impl Fleet {
     /// Returns a page of the devices that are wanted, behind `after`.
     pub fn devices(&self, filter: &Filter, after: Option<&DeviceId>, most: usize) -> Page {
         let since = filter.seen_since.map(wall);
-        // A MAC address is found in any spelling.
-        let q = filter.q.as_deref().map(|q| match DeviceId::new(q) {
-            DeviceId::Mac(mac) => mac.to_string(),
-            DeviceId::Other(_) => q.to_lowercase(),
-        });
-        let wanted = |id: &DeviceId, record: &Record| filter.wants(id, record, since, q.as_deref());
+        let q = filter.q.as_deref().map(Needle::new);
+        let wanted = |id: &DeviceId, record: &Record| filter.wants(id, record, since, q.as_ref());
         let mut devices = self.table.page(after, most.saturating_add(1), wanted);
         let has_more = devices.len() > most;
         devices.truncate(most);
@@ -135,8 +127,9 @@ impl Fleet {
     /// Returns the number of images whose failures on a device an order of this moment would
     /// forget: of one content, or of all.
     pub fn failed_before(&self, id: &DeviceId, content: Option<Content>) -> usize {
-        // What is known by its id alone was forced in vain, and nobody knows which image it was.
-        let forced = usize::from(self.protected().was_forced(self.hash(id)));
+        // Of a newcomer it is known apart which image was forced in vain.
+        let was_forced = |device| self.protected().was_forced(device, content.map(image));
+        let forced = usize::from(was_forced(self.hash(id)));
         let history = self.find(id).and_then(|record| record.history);
         let Some(mut history) = history else {
             return forced;

@@ -2,11 +2,12 @@
 //! device's past, and what the device is told in the end.
 
 use super::about::{Build, Profile};
+use super::commons::Whose;
 use super::full::{DEVICES, FILES_OF_THEIR_OWN, FORCED_IN_VAIN};
 use super::news::say_end;
 use super::offer_end::OfferEnd;
-use super::outcome::{Content, Moment};
-use super::protected::{BOOT, Id, OwnRecord};
+use super::outcome::{Content, History, Moment};
+use super::protected::{BOOT, Id, OwnRecord, image};
 use super::record::{ClientId, Record};
 use super::token::{Ticket, TokenFile};
 use super::{DeviceId, Fleet, Knowledge};
@@ -43,6 +44,11 @@ pub struct Visit<'a> {
     learns: bool,
     /// The name that the device gave when it came before.
     named_before: Option<Box<str>>,
+    /// False where it does not say what it runs: that ends no offer.
+    says_build: bool,
+    /// False where there is no room for what it runs: nobody could tell later whether it was
+    /// rolled back to that.
+    keeps_build: bool,
 }
 
 /// Things that are left to do for a check-in that was decided on.
@@ -53,6 +59,10 @@ pub struct Noted {
     /// Token that its download is to carry.
     pub token: Option<String>,
 }
+
+/// Number of bytes of the longest name under which a device comes first that is remembered:
+/// each device has its own.
+const FIRST_NAME: usize = 64;
 
 impl Fleet {
     /// Takes a check-in, before it is decided on: what it reports ends the offer before.
@@ -65,6 +75,8 @@ impl Fleet {
             moment: self.moment(came.at),
             learns: self.may_learn(came.at),
             named_before: None,
+            says_build: Build::is_said_by(check_in),
+            keeps_build: true,
         };
         if came.address.is_loopback() {
             self.clock.came_from_here();
@@ -82,42 +94,63 @@ impl Visit<'_> {
         let (fleet, check_in, moment) = (self.fleet, self.check_in, self.moment);
         let mut shard = fleet.table.shard(&self.id);
         let Some(known) = shard.get(&self.id) else {
-            let (profile, build) = {
+            let (described, nothing) = {
                 let mut commons = fleet.commons();
-                let profile = commons.profiles.take(Profile::of(check_in));
-                (profile, commons.builds.take(Build::of(check_in)))
+                let said = (Some(Profile::of(check_in)), Some(Build::of(check_in)));
+                (commons.describe(said, Whose::Newcomer), commons.nothing())
             };
+            let profile = described.profile.unwrap_or(nothing.0);
+            let build = described.build.unwrap_or(nothing.1);
             let client = ClientId::new(check_in.client);
             let mut record = Record::new(client, profile, build, moment.wall);
             record.boots = 1;
             self.say_of_itself(&mut record);
             fleet.table.admit(&mut shard, &self.id, record);
+            drop(shard);
+            if described.is_lost {
+                fleet.tell_crowded(check_in.device, self.came.at);
+            }
             return;
         };
+        let whose = Whose::of(known);
         self.named_before = known.named().map(Into::into);
-        let new_profile = (!known.profile.is_of(check_in)).then(|| Profile::of(check_in));
-        let new_build = (!known.build.is_of(check_in)).then(|| Build::of(check_in));
-        let made = (new_profile.is_some() || new_build.is_some()).then(|| {
-            let mut commons = fleet.commons();
-            let profile = new_profile.map(|profile| commons.profiles.take(profile));
-            (profile, new_build.map(|build| commons.builds.take(build)))
-        });
+        // What it says nothing of is as it was: a body was lost, or a part of it, and not a
+        // board. Some firmware never says what runs: what it says else counts.
+        let is_whole = self.says_build || !known.build.is_said();
+        let is_other = is_whole && Profile::is_said_by(check_in) && !known.profile.is_of(check_in);
+        let new_profile = is_other.then(|| Profile::of(check_in));
+        let is_other = self.says_build && !known.build.is_of(check_in);
+        let new_build = is_other.then(|| Build::of(check_in));
+        let is_new = new_profile.is_some() || new_build.is_some();
+        let said = (new_profile, new_build);
+        let made = is_new.then(|| fleet.commons().describe(said, whose));
+        let made = made.unwrap_or_default();
+        let (lost_build, is_lost) = (made.lost_build, made.is_lost);
         let change = fleet.table.change(&mut shard, &self.id, |record| {
-            if let Some((profile, build)) = made {
-                record.profile = profile.unwrap_or_else(|| Arc::clone(&record.profile));
-                record.build = build.unwrap_or_else(|| Arc::clone(&record.build));
+            if let Some(profile) = made.profile {
+                record.profile = profile;
+            }
+            if let Some(build) = made.build {
+                record.build = build;
             }
             self.count_boot(record);
-            let build = Arc::clone(&record.build);
-            record.history.as_mut()?.checked(&build, moment)
+            if !self.says_build {
+                return None;
+            }
+            let kept = Arc::clone(&record.build);
+            let build = lost_build.as_ref().unwrap_or(&kept);
+            record.history.as_mut()?.checked(build, moment)
         });
         let change = change.flatten();
         let is_update = change.is_some_and(|change| change.to == OfferEnd::Succeeded);
         let mut has_room = true;
         if let Some(record) = shard.get_mut(&self.id) {
             self.say_of_itself(record);
-            if record.boots >= 2 || is_update {
-                has_room = fleet.settle(&self.id, record);
+            if let Some(build) = &lost_build {
+                self.keeps_build = fleet.stand_in(record, build) || !record.is_settled;
+            }
+            if !record.is_settled && (record.boots >= 2 || is_update) {
+                has_room = fleet.settle(&mut shard, &self.id);
             }
         }
         let ended = change.and_then(|change| shard.ended(&self.id, change));
@@ -128,6 +161,9 @@ impl Visit<'_> {
         if !has_room {
             let limit = fleet.table.room().settled;
             fleet.tell_full(check_in.device, DEVICES, limit, self.came.at);
+        }
+        if is_lost {
+            fleet.tell_crowded(check_in.device, self.came.at);
         }
     }
 
@@ -235,7 +271,9 @@ impl Visit<'_> {
         let id = self.hashes();
         let mut protected = self.fleet.protected();
         match offer {
-            Some((entry, true)) => protected.count(id, image(&entry.sha256), self.came.at),
+            Some((entry, true)) => {
+                protected.count(id, image(Content::of(&entry.sha256)), self.came.at)
+            }
             _ => protected.got_on(id),
         }
     }
@@ -300,7 +338,9 @@ impl Visit<'_> {
         if own.is_none() && record.at_first().is_none() {
             let named = decision.named.filter(|_| decision.own_files.is_none());
             if let Some(named) = named {
-                record.set_at_first(Some(super::about::kept(named).into()));
+                // Of a longer one it is not known when it is back, which holds back more.
+                let named = Some(named).filter(|named| named.len() <= FIRST_NAME);
+                record.set_at_first(named.map(Into::into));
             }
         }
         let is_unmatched = decision.is_unmatched();
@@ -314,7 +354,13 @@ impl Visit<'_> {
         if record.own.as_ref().is_some_and(is_it) {
             return Ok(());
         }
-        let new = fleet.own_model(named, files);
+        let new = fleet.commons().own(
+            OwnModel {
+                named: named.into(),
+                files: files.into(),
+            },
+            Whose::of(record),
+        );
         record.own = Some(Arc::clone(&new));
         if record.is_settled {
             record.has_lost_own = false;
@@ -338,7 +384,11 @@ impl Visit<'_> {
             (Some(own), _) if self.is_back(own, decision.named) => None,
             (Some(own), _) if !is_own_still(&own.model) => Some(Arc::clone(&own.model)),
             (_, Some(before)) if Some(&**before) != named => {
-                Some(self.fleet.own_model(before, before))
+                let former = OwnModel {
+                    named: before.clone(),
+                    files: before.clone(),
+                };
+                self.fleet.commons().former(former, Whose::of(record))
             }
             _ => record.former().cloned(),
         }
@@ -362,7 +412,7 @@ impl DeviceMemory for Visit<'_> {
         drop(shard);
         let protected = fleet.protected();
         let limit = protected.room().forced;
-        let forced = protected.forced(self.hashes(), image(sha256));
+        let forced = protected.forced(self.hashes(), image(content));
         drop(protected);
         match forced {
             Ok(times) => Ok(times.max(known.unwrap_or(0))),
@@ -376,14 +426,21 @@ impl DeviceMemory for Visit<'_> {
 
     fn failed(&self, sha256: &[u8; 32]) -> Result<u32, Unknown> {
         match self.fleet.knowledge() {
-            Knowledge::Nothing => return Err(Unknown::Unread),
             Knowledge::Newer => return Err(Unknown::Newer),
+            _ if self.fleet.has_unknown_orders() => return Err(Unknown::Orders),
+            Knowledge::Nothing => return Err(Unknown::Unread),
             Knowledge::Failures | Knowledge::Everything => {}
         }
         let shard = self.fleet.table.shard(&self.id);
         let history = shard
             .get(&self.id)
             .and_then(|record| record.history.as_deref());
+        if !self.keeps_build {
+            return Err(Unknown::NoRoom);
+        }
+        if !self.says_build && history.is_some_and(History::has_fetched) {
+            return Err(Unknown::Unsaid);
+        }
         let times = history.map_or(Some(0), |history| history.times_failed(Content::of(sha256)));
         times.ok_or(Unknown::TooMuch)
     }
@@ -415,12 +472,6 @@ fn why(decision: &Decision<'_>) -> &'static Kind {
             }
         }
     }
-}
-
-/// Returns the number by which an image is known.
-fn image(sha256: &[u8; 32]) -> u64 {
-    let begin = sha256.first_chunk();
-    begin.map_or(0, |begin| u64::from_ne_bytes(*begin))
 }
 
 /// Returns a number for a new offer: not the one that a device had before in a store that is

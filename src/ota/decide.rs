@@ -171,9 +171,9 @@ impl Withheld<'_> {
 
 /// Times that an image is forced on a device that goes on reporting the same. The device
 /// would try it at every check, for ever.
-const FORCED: u32 = 3;
+pub const FORCED: u32 = 3;
 /// Times that an image may fail on a device that fetched it.
-const FAILED: u32 = 2;
+pub const FAILED: u32 = 2;
 
 /// Decides what the device that checked in is told.
 pub fn decide<'a>(
@@ -261,6 +261,7 @@ pub fn decide<'a>(
             let end = match reason {
                 Reason::Failed { .. } => force,
                 Reason::NoRoom | Reason::Unread | Reason::NewerStore => true,
+                Reason::UnknownOrders | Reason::Unsaid => true,
                 _ => false,
             };
             decision.withheld.push(Withheld { what, reason });

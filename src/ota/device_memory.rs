@@ -36,10 +36,14 @@ pub enum Unknown {
     Unread,
     /// A newer program wrote it.
     Newer,
-    /// So much failed on it that not all of that is remembered.
+    /// Nobody can read what people ordered.
+    Orders,
+    /// So much failed on it that not all of that is remembered, or it cannot be read.
     TooMuch,
     /// There is no room to remember it.
     NoRoom,
+    /// It fetched an image, and has not said since what it runs.
+    Unsaid,
 }
 
 impl Unknown {
@@ -48,8 +52,10 @@ impl Unknown {
         match self {
             Self::Unread => Reason::Unread,
             Self::Newer => Reason::NewerStore,
+            Self::Orders => Reason::UnknownOrders,
             Self::TooMuch => Reason::TooMuchFailed,
             Self::NoRoom => Reason::NoRoom,
+            Self::Unsaid => Reason::Unsaid,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::shares::{Client, Room, Shares, Wait};
 use super::turns::{Queue, Step, Turns};
 use super::{Handler, Port, Service, Trusted, turn_away};
 use crate::event::tell;
-use crate::util::counts::{COUNTS, OpenConnection, TurnedAway};
+use crate::util::counts::{Counts, OpenConnection, TurnedAway};
 use crate::util::network::customer;
 use crate::util::once::Once;
 use futures_util::FutureExt;
@@ -63,10 +63,11 @@ impl<H: Handler> Admission<H> {
     pub(super) fn new(service: Service<H>) -> Self {
         let limit = service.limits.load().connections;
         let permits = Arc::new(Semaphore::new(limit));
-        if H::is_for_devices() {
-            COUNTS.set_permits(limit);
+        let shares = Shares::new(limit, Arc::clone(&permits), service.fair);
+        let shares = Arc::new(shares.measured(H::is_for_devices()));
+        if let Some(meter) = shares.meter() {
+            meter.set_permits(limit);
         }
-        let shares = Arc::new(Shares::new(limit, Arc::clone(&permits), service.fair));
         Self {
             limit,
             permits,
@@ -169,7 +170,9 @@ impl<H: Handler> Entrance<H> {
         let shares = &self.admission.shares;
         let entered = permit.and_then(|permit| Some((shares.enter(client, since)?, permit)));
         let Some((place, permit)) = entered else {
-            COUNTS.turned_away(TurnedAway::Share);
+            if let Some(meter) = shares.meter() {
+                meter.turned_away(TurnedAway::Share);
+            }
             if self
                 .greedy
                 .is_due(&customer(address.ip()), SystemTime::now())
@@ -194,7 +197,7 @@ impl<H: Handler> Entrance<H> {
         };
         Some(Entered {
             accepted,
-            permit: (permit, H::is_for_devices().then(|| COUNTS.connection())),
+            permit: (permit, shares.meter().map(Counts::connection)),
         })
     }
 
@@ -297,7 +300,9 @@ pub(super) async fn accept<H: Handler>(
             // The kernel's or our own table is full: without a rest this loop
             // would spin, and it would never get better.
             Err(e) if is_shortage(&e) => {
-                COUNTS.accept_failed();
+                if let Some(meter) = entrance.admission.shares.meter() {
+                    meter.accept_failed();
+                }
                 entrance.begin_some(&mut line, usize::MAX, &stop);
                 if entrance.shortage.is_due("files", SystemTime::now()) {
                     tell!(ACCEPT_FAILS, address = entrance.address, error = &e);

@@ -18,7 +18,7 @@ use super::watched::Watched;
 use super::write_timeout::{Sends, WriteTimeout};
 use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
 use crate::event::{Event, event};
-use crate::util::counts::{COUNTS, TurnedAway};
+use crate::util::counts::TurnedAway;
 use crate::util::network::customer;
 use crate::util::sync::lock;
 use crate::util::teller::Teller;
@@ -147,7 +147,9 @@ pub(super) async fn serve<H: Handler>(
         if let Some(client) = client {
             // The client's own, in place of the proxy's.
             let Some(own) = shared.shares.enter(client, Instant::now()) else {
-                COUNTS.turned_away(TurnedAway::Share);
+                if let Some(meter) = shared.shares.meter() {
+                    meter.turned_away(TurnedAway::Share);
+                }
                 let event = event!(SHARE_FULL, peer = address.ip(), proxy = proxy);
                 shared.say(address, &event);
                 return turn_away::at_once(stream, &H::turned_away());
@@ -266,7 +268,9 @@ async fn secure<H: Handler>(
         // A CA that looks for its answer wants the handshake alone (RFC 8737).
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(CHALLENGE) => {}
         Some(Ok(stream)) => {
-            COUNTS.shaken();
+            if let Some(meter) = shared.shares.meter() {
+                meter.shaken();
+            }
             place.wait().goes_on();
             Box::pin(http(stream, came, place, shared, limits, stop)).await;
         }
@@ -467,7 +471,9 @@ impl<H> ConnectionContext<H> {
 
     /// Counts a handshake that failed, and says why.
     fn handshake_failed(&self, peer: SocketAddr, reason: &Event) {
-        COUNTS.handshake_failed(reason.kind);
+        if let Some(meter) = self.shares.meter() {
+            meter.handshake_failed(reason.kind);
+        }
         self.say(peer, reason);
     }
 }

@@ -158,8 +158,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
         true
     }
 
-    /// Returns whether its connections are those of devices, which `/metrics` holds against
-    /// their permits.
+    /// Returns whether its connections are those of devices: `/metrics` counts no others.
     fn is_for_devices() -> bool {
         true
     }

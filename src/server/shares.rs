@@ -11,7 +11,7 @@
 mod report;
 mod table;
 
-use crate::util::counts::{COUNTS, TurnedAway};
+use crate::util::counts::{COUNTS, Counts, TurnedAway};
 use crate::util::network::customer;
 use crate::util::sync::lock;
 use futures_util::task::AtomicWaker;
@@ -47,6 +47,8 @@ pub(super) struct Shares {
     is_short: AtomicBool,
     table: Mutex<Table<Arc<Wait>>>,
     report: Report,
+    /// Counts of what becomes of them, if it is counted.
+    meter: Option<&'static Counts>,
 }
 
 /// Client, as the shares see it.
@@ -118,7 +120,23 @@ impl Shares {
             is_short: AtomicBool::new(false),
             table: Mutex::default(),
             report: Report::default(),
+            meter: None,
         }
+    }
+
+    /// Has what becomes of these connections counted, if they are devices': what
+    /// `/metrics` shows is held against the permits of those.
+    #[must_use]
+    pub(super) fn measured(self, are_devices: bool) -> Self {
+        Self {
+            meter: are_devices.then_some(&COUNTS),
+            ..self
+        }
+    }
+
+    /// Returns where what becomes of these connections is counted, if it is.
+    pub(super) fn meter(&self) -> Option<&'static Counts> {
+        self.meter
     }
 
     /// Returns the client at an address. Of one that brings many, or is not known yet,
@@ -278,7 +296,9 @@ impl Wait {
     /// can be a system call.
     fn hear(&self) {
         self.waker.wake();
-        COUNTS.turned_away(TurnedAway::MadeRoom);
+        if let Some(meter) = self.shares.meter {
+            meter.turned_away(TurnedAway::MadeRoom);
+        }
         self.shares.report.note(&self.shares, self.owner);
     }
 

@@ -101,7 +101,8 @@ impl Book {
     }
 
     /// Notes a check that was answered, and whether it reported what was fetched
-    /// last.
+    /// last. Every check that is played says what runs: one that did not would end
+    /// nothing.
     pub(super) fn checked(&mut self, number: u32, is_new: bool, now: Instant) {
         let limit = self.silent_after;
         let page = self.page(number);
@@ -274,6 +275,25 @@ mod tests {
             ("old a begin whole new old left", &["succeeded"]),
         ] {
             assert_eq!(played(steps), ends, "{steps}");
+        }
+    }
+
+    /// Where one did not, the book would have to know it.
+    #[test]
+    fn every_check_says_what_runs() {
+        use crate::probe::line::Line;
+        use xiaozhi_device::checkin::Report;
+        for line in Line::ALL {
+            let plan = super::super::plan::Plan {
+                line: Some(line),
+                ..super::super::plan::tests::plan(4)
+            };
+            for number in 0..plan.devices {
+                let body = plan.device(number).body();
+                let report = Report::read(body.as_bytes());
+                assert_eq!(report.version.as_deref(), Some("1.6.0"), "{body}");
+                assert!(report.elf_sha256.is_some(), "{body}");
+            }
         }
     }
 

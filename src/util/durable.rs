@@ -15,9 +15,11 @@ pub(crate) use spare::Spare;
 pub(crate) use turn::Turn;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
@@ -211,10 +213,10 @@ pub(crate) fn make_folder(dir: &Path) -> io::Result<()> {
     }
     match fs::create_dir(dir) {
         Ok(()) => {
-            let mode = fs::metadata(dir)?.permissions().mode() & 0o7777;
+            let mode = fs::symlink_metadata(dir)?.permissions().mode() & 0o7777;
             if mode & FOLDER_FOR_ALL != FOLDER_FOR_ALL {
                 // As with a file.
-                let _ = fs::set_permissions(dir, Permissions::from_mode(mode | FOLDER_FOR_ALL));
+                let _ = set_folder_mode(dir, mode | FOLDER_FOR_ALL);
             }
             Ok(())
         }
@@ -222,6 +224,17 @@ pub(crate) fn make_folder(dir: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
         Err(e) => Err(e),
     }
+}
+
+/// Sets the rights of a folder, and never of what a link in its place leads to: this may be
+/// root, and who has the folder above may have put one there since the folder was made.
+pub(crate) fn set_folder_mode(dir: &Path, mode: u32) -> io::Result<()> {
+    // It need not be readable.
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let mut options = OpenOptions::new();
+    let folder = options.read(true).custom_flags(flags.bits()).open(dir)?;
+    let folder = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    fs::set_permissions(folder, Permissions::from_mode(mode))
 }
 
 /// Removes a file, and has the disk remember it as far as the file system knows how.
@@ -419,6 +432,15 @@ mod tests {
             assert_eq!(mode(made) & 0o755, 0o755);
         }
         assert!(make_folder(&path.join("below")).is_err());
+        // A folder's own rights, and those of nothing that a link leads to.
+        set_folder_mode(&deep, 0o500).unwrap();
+        set_folder_mode(&deep, 0o000).unwrap();
+        set_folder_mode(&deep, 0o700).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&deep, &link).unwrap();
+        assert!(set_folder_mode(&link, 0o777).is_err());
+        assert!(set_folder_mode(&path, 0o777).is_err());
+        assert_eq!(mode(&deep), 0o700);
         assert!(matches!(forget(&path), Durability::Synced));
     }
 }

@@ -10,6 +10,7 @@ use crate::support::device::Device;
 use crate::support::server::{PATIENT, Server, Setup, request, with_clock};
 use std::ffi::OsStr;
 use std::fs;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,14 +66,26 @@ fn strangers_make_nobody_forget() {
     assert!(json["firmware"].get("force").is_none(), "{json}");
 }
 
-/// Newcomers that are remembered, whoever comes.
-const NEWCOMERS: usize = 65_536;
-
 /// Invented devices a second, and how many of them come over one connection.
 const RATE: usize = 2_000;
 const AT_ONCE: usize = 20;
-/// Settled devices for which there is room, whatever the machine.
+/// Settled devices for which there is room, whatever the machine, and newcomers.
 const ROOM: usize = 10_000;
+const NEWCOMERS: usize = 4_096;
+/// Newcomers that are remembered where there are 512 MiB.
+const NEWCOMERS_OF_512: usize = 16_384;
+
+/// The server on a machine of so little memory, at a time that can be set.
+fn with_memory(setup: &Setup, mib: usize) -> Command {
+    let memory = setup.path().join("meminfo");
+    fs::write(&memory, format!("MemTotal: {} kB\n", mib << 10)).unwrap();
+    let clock = with_clock(setup, "+0");
+    let mut command = in_namespace(&format!("mount --bind {} /proc/meminfo", memory.display()));
+    for (name, value) in clock.get_envs() {
+        command.env(name, value.unwrap_or(OsStr::new("")));
+    }
+    command
+}
 
 /// A number that looks like none in particular.
 fn mixed(number: usize) -> u64 {
@@ -82,7 +95,7 @@ fn mixed(number: usize) -> u64 {
         .wrapping_mul(0xBF58_476D_1CE4_E5B9)
 }
 
-/// One of whom everything is made up.
+/// One of whom everything is made up, and as much as is kept of anybody.
 fn made_up(number: usize) -> Vec<u8> {
     let random = mixed(number);
     // Of nobody's maker, and no group's.
@@ -92,8 +105,13 @@ fn made_up(number: usize) -> Vec<u8> {
     let client = format!("{:032x}", u128::from(random) * 3);
     let (board, version) = (random % 100_003, random % 1009);
     let elf = format!("{random:016x}").repeat(4);
+    let long = format!("{random:016x}").repeat(7);
+    let lines = (0..24).map(|line| {
+        format!(r#"{{"label":"{line:x}{board:x}","type":1,"subtype":{random},"address":0,"size":{random}}}"#)
+    });
+    let lines = lines.collect::<Vec<_>>().join(",");
     let body = format!(
-        r#"{{"chip_model_name":"esp32s3","flash_size":{},"application":{{"name":"x{board}","version":"1.{version}","elf_sha256":"{elf}"}},"board":{{"type":"wifi","name":"b{board}"}}}}"#,
+        r#"{{"chip_model_name":"c{long}","flash_size":{},"application":{{"name":"x{long}","version":"1.{version}","idf_version":"v{long}","elf_sha256":"{elf}"}},"partition_table":[{lines}],"ota":{{"label":"o{long}"}},"board":{{"type":"t{long}","name":"b{long}"}}}}"#,
         random % 65_521
     );
     let headers = [("Device-Id", &*mac), ("Client-Id", &*client)];
@@ -128,8 +146,8 @@ fn stored(server: &Server) -> u64 {
         .sum()
 }
 
-/// 2,000 a second, each another: what is kept of them, in memory and in the store, is
-/// that of so many newcomers, and of what they say the first 32,768 of each kind.
+/// 2,000 a second, each another: what is kept of them, in memory and in the store, is that of
+/// so many newcomers, and as much of what they say as there is room for.
 #[test]
 #[ignore = "needs faketime"]
 fn invented_devices_without_end() {
@@ -140,15 +158,15 @@ fn invented_devices_without_end() {
     let seconds = sized(10, 600);
     let setup = Setup::new().file(IMAGE, image());
     let config = format!("gateway:\n{PATIENT}  admin: {{listen: 0}}\n");
-    let mut command = with_clock(&setup, "+0");
+    let mut command = with_memory(&setup, 512);
     let server = setup.start_by(&config, &mut command);
     pipeline(&server, settled, known);
     set_clock(&server, 1);
     pipeline(&server, settled, known);
     let sent = AtomicUsize::new(0);
     let did = format_args!("{sent:?} invented devices at {RATE} a second");
-    let scenario = scenario.most(sized(56, 160)).kept(sized(56, 160));
-    let most_stored = (sized(24, 96)) << 20;
+    let scenario = scenario.most(sized(48, 64)).kept(sized(48, 64));
+    let most_stored = (sized(48, 56)) << 20;
     let beside = Setup::new().start("");
     scenario
         .beside(&beside, 1.2)
@@ -168,7 +186,7 @@ fn invented_devices_without_end() {
     let (all, ours) = counted(&server);
     assert_eq!(ours, settled);
     // And the device that was watched.
-    assert!(all <= NEWCOMERS + settled + 1, "{all}");
+    assert!(all <= NEWCOMERS_OF_512 + settled + 1, "{all}");
     // A restart knows the same.
     let server = server.stop().start(&config);
     crate::support::until("all that was stored", || {
@@ -177,47 +195,46 @@ fn invented_devices_without_end() {
     });
     let (all, ours) = counted(&server);
     assert_eq!(ours, settled);
-    assert!(all <= NEWCOMERS + settled + 1, "{all}");
+    assert!(all <= NEWCOMERS_OF_512 + settled + 1, "{all}");
 }
 
-/// Those that come twice are settled, as far as there is memory for it.
+/// Those that come twice are settled, as far as there is memory for it, and whatever they say.
 #[test]
 #[ignore = "needs faketime"]
 fn invented_devices_that_come_twice() {
     let Some(scenario) = Scenario::new("invented_devices_that_come_twice") else {
         return;
     };
-    let count = sized(12_000, 80_000);
+    let count = sized(8_000, 80_000);
     let setup = Setup::new().file(IMAGE, image());
-    let memory = setup.path().join("meminfo");
-    fs::write(&memory, "MemTotal:          16384 kB\n").unwrap();
-    let clock = with_clock(&setup, "+0");
-    let mut command = in_namespace(&format!("mount --bind {} /proc/meminfo", memory.display()));
-    for (name, value) in clock.get_envs() {
-        command.env(name, value.unwrap_or(OsStr::new("")));
-    }
     let config = format!("gateway:\n{PATIENT}  admin: {{listen: 0}}\n");
+    let mut command = with_memory(&setup, 16);
     let server = setup.start_by(&config, &mut command);
     server.event("memory.room", &[("devices", "10000")]);
     let did = format!("{count} invented devices that come twice, where there is memory for {ROOM}");
     scenario
-        .most(sized(64, 96))
-        .kept(sized(64, 96))
+        .most(sized(32, 48))
+        .kept(sized(32, 48))
         .run(&server, did, |meanwhile| {
-            pipeline(&server, ROOM - 100, made_up);
-            set_clock(&server, 1);
-            // The first of them are settled, and our own, which came in time.
-            pipeline(&server, ROOM - 100, made_up);
-            pipeline(&server, 50, known);
-            set_clock(&server, 2);
-            pipeline(&server, 50, known);
-            for hours in [3, 4] {
-                pipeline(&server, count, |n| made_up(ROOM + n));
-                set_clock(&server, hours);
-            }
+            let mut hours = 0;
+            // No more at once than are remembered until they come again.
+            let mut twice = |from: usize, count: usize, who: fn(usize) -> Vec<u8>| {
+                for begin in (from..from + count).step_by(NEWCOMERS / 2) {
+                    let some = (from + count - begin).min(NEWCOMERS / 2);
+                    pipeline(&server, some, |n| who(begin + n));
+                    hours += 1;
+                    set_clock(&server, hours);
+                    pipeline(&server, some, |n| who(begin + n));
+                }
+            };
+            // Our own are settled, which came in time, and the first of them.
+            twice(0, 50, known);
+            twice(0, ROOM - 100, made_up);
+            twice(ROOM, count, made_up);
             meanwhile.while_it_asks(|| {});
         });
     server.event("fleet.full", &[("limit", "10000")]);
+    server.event("fleet.crowded", &[("limit", "4096 KiB")]);
     let (all, ours) = counted(&server);
     assert_eq!(ours, 50);
     assert!((ROOM..=NEWCOMERS + ROOM).contains(&all), "{all}");

@@ -141,7 +141,7 @@ impl Bench {
     /// Returns why the store is not ready; `None` where it is.
     #[track_caller]
     pub(super) fn lacks(&self) -> Option<String> {
-        let reply = self.server.admin("GET", "/readyz", "", "");
+        let reply = self.server.admin("GET", "/readyz", &self.token, "");
         let ready = reply.json();
         let store = &ready["checks"]["store"];
         assert_eq!(reply.status == 200, ready["ready"] == true, "{ready}");

@@ -2,6 +2,7 @@
 //! on damaged files and full disks, and killed in the middle.
 
 mod changing;
+mod folders;
 mod hostile;
 mod storm;
 
@@ -243,8 +244,8 @@ fn a_backup_of_a_running_server_is_of_one_moment() {
     let there = Setup::new();
     fs::copy(other.path().join(FILE), there.path().join(FILE)).unwrap();
     good(there.path(), &["restore", FILE]);
-    let token = |dir: &Path| fs::read(dir.join("data/state/lock")).is_ok();
-    assert!(token(there.path()));
+    let token = |dir: &Path| fs::read(dir.join("data/state/token.key")).unwrap();
+    assert_eq!(token(there.path()), token(dir));
     let config = fs::read_to_string(there.path().join("data/.config.yaml")).unwrap();
     let there = there.start(&config);
     assert_eq!(there.offered("x", "0.9"), Some("x_1.0.bin".to_owned()));

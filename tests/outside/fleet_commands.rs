@@ -478,6 +478,7 @@ fn a_server_of_another_address_is_named() {
     ask(&format!("https://localhost:{port}/")).done();
     ask(&format!("http://127.0.0.1:{port}")).is_refused(2, &["takes TLS only", "https://"]);
     ask("http://192.0.2.1:8009").is_refused(2, &["192.0.2.1:8009", "in clear"]);
+    ask("https://192.0.2.1:8009").is_refused(2, &["another machine", "--token-file"]);
     ask("nonsense").is_refused(2, &["--server nonsense", "http://127.0.0.1:8009"]);
 }
 

@@ -8,9 +8,11 @@ mod clock;
 mod failed;
 mod kill;
 mod names;
+mod others;
 mod power;
 mod terms;
 mod tokens;
+mod unsaid;
 
 use super::support::server::request;
 use super::support::{Server, until};
@@ -18,7 +20,7 @@ use serde_json::{Value, json};
 use xiaozhi_image_builder::Image;
 
 /// File that devices of the board `esp32s3` are offered, which holds version 1.7.0.
-const FILE: &str = "esp32s3_1.7.0.bin";
+pub(super) const FILE: &str = "esp32s3_1.7.0.bin";
 
 /// Returns a configuration with the admin address on and this term.
 fn config(silent_after: &str) -> String {
@@ -49,7 +51,7 @@ fn check_in_with(server: &Server, device: &str, client: &str, body: &Value) -> O
 
 /// Checks in with an image, and returns the path that it is told, with its token.
 #[track_caller]
-fn check_in(server: &Server, device: &str, version: &str) -> Option<String> {
+pub(super) fn check_in(server: &Server, device: &str, version: &str) -> Option<String> {
     let url = check_in_with(server, device, "a-client", &body(&Image::new(version)))?;
     Some(path(&url))
 }
@@ -83,19 +85,19 @@ fn ends_of(device: &Value) -> Vec<String> {
 
 /// End of a device's newest offer.
 #[track_caller]
-fn end(server: &Server, device: &str) -> String {
+pub(super) fn end(server: &Server, device: &str) -> String {
     ends(server, device).pop().unwrap_or_default()
 }
 
 #[track_caller]
-fn until_end(server: &Server, device: &str, wanted: &str) {
+pub(super) fn until_end(server: &Server, device: &str, wanted: &str) {
     let what = format!("{device} to be {wanted}");
     until(&what, || (end(server, device) == wanted).then_some(()));
 }
 
 /// Fetches what a device that runs 1.6.0 is offered, and waits until that is known.
 #[track_caller]
-fn fetch(server: &Server, device: &str) {
+pub(super) fn fetch(server: &Server, device: &str) {
     let path = check_in(server, device, "1.6.0").expect("an offer");
     let reply = server.get(&path);
     assert!(reply.status == 200 && reply.whole);

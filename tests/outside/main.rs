@@ -50,6 +50,7 @@ mod memory;
 mod metrics;
 mod million;
 mod notes;
+mod orders;
 mod page_firmware;
 mod page_fleet;
 mod page_server;

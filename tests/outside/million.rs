@@ -110,6 +110,26 @@ fn ask(server: &Server, path: &str) -> (Value, Duration) {
     (reply.json(), begun.elapsed())
 }
 
+/// Lets an image fail on a device behind all others, and looks at what an operator is shown:
+/// of the many on which it failed, the latest.
+fn the_latest_failure_is_shown(server: &Server, stream: &mut TcpStream) {
+    let late = "fe:00:00:00:00:01";
+    for _ in 0..2 {
+        let url = check_in(stream, late).unwrap();
+        fetch(server, late, &url);
+    }
+    assert_eq!(check_in(stream, late), None);
+    let address = format!("http://{}", server.admin_address());
+    let mut command = Command::new(BINARY);
+    command.args(["fleet", "--lang", "en", "--server", &address]);
+    let output = command.current_dir(server.dir.path()).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let (_, looks) = shown.split_once("these need a look\n").unwrap();
+    let first = looks.lines().next().unwrap().trim();
+    assert!(first.starts_with(late), "{shown}");
+    assert!(looks.contains("more: xiaozhi-ota devices --end"), "{shown}");
+}
+
 #[test]
 fn what_failed_is_offered_to_nobody_while_a_large_store_is_read() {
     let devices: u64 = if is_long() { 1_000_000 } else { 20_000 };
@@ -181,6 +201,7 @@ fn what_failed_is_offered_to_nobody_while_a_large_store_is_read() {
         memory / 1_000_000,
         file / 1_000_000,
     );
+    the_latest_failure_is_shown(&server, &mut stream);
     if is_long() {
         assert!(first <= FIRST_ANSWER, "{first:?}");
         assert!(memory <= MEMORY, "{memory}");

@@ -1,6 +1,10 @@
 //! The state folder, as the system and other processes see it: one server has it, and no
 //! device waits for it.
 
+mod files;
+mod lost;
+mod token;
+
 use super::disks::in_namespace;
 use super::support::Server;
 use super::support::event;
@@ -9,6 +13,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+
+/// Asks for the admin address at a port that the kernel chooses.
+const ADMIN: &str = "gateway:\n  admin: {listen: 0}\n";
 
 /// Runs another server in a running one's folder, to its end.
 fn second(dir: &Path) -> Output {

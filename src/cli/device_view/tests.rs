@@ -64,6 +64,26 @@ fn every_reason_has_words_with_what_is_known() {
 }
 
 #[test]
+fn the_server_says_what_is_given_up() {
+    let device = |times: u64, given_up: bool| -> Device {
+        let seen = "2026-06-14T07:30:00Z";
+        let json = serde_json::json!({
+            "mac": "aa:bb:cc:dd:ee:01", "first_seen": seen, "last_seen": seen, "boots": 2,
+            "transport": "http",
+            "offers": [{"file": "a_2.bin", "version": "2", "end": "silent", "at": seen}],
+            "failed": [{"file": "a_2.bin", "times": times, "given_up": given_up}],
+        });
+        serde_json::from_value(json).unwrap()
+    };
+    // Whatever the number is at which it does so.
+    for (times, given_up, end) in [(1, true, "silent, given up"), (3, false, "silent")] {
+        let device = device(times, given_up);
+        assert_eq!(device.is_given_up(), given_up);
+        assert_eq!(device.end(Lang::En), end);
+    }
+}
+
+#[test]
 fn a_cell_is_cut_by_what_it_takes() {
     assert_eq!(cell("abc", 3), "abc");
     assert_eq!(cell("abcd", 3), "ab…");

@@ -58,6 +58,21 @@ kinds! { ADMIN:
     ADMIN_NO_TOKEN = Kind::new("admin.no-token", Warning, "admin", &["dir", "error"],
         "状态目录 {dir} 中没有可用的令牌 admin.token（{error}）：只有 gateway.admin.tokens 中的令牌有效",
         "there is no token of this server's own, admin.token in the state folder {dir} ({error}): those of gateway.admin.tokens alone are taken");
+    /// Somebody put another token in the place of this server's own.
+    ADMIN_TOKEN_REPLACED = Kind::new("admin-token.replaced", Info, "admin", &["file"],
+        "{file} 中的令牌已更换：新令牌从现在起有效，以前的不再有效",
+        "another token stands in {file}: it is taken from now on, and the one before no longer");
+    /// Somebody removed this server's own token.
+    ADMIN_TOKEN_ANEW = Kind::new("admin-token.anew", Warning, "admin", &["file"],
+        "{file} 已被删除：已生成新令牌，从现在起有效，以前的不再有效",
+        "{file} was removed: a new token was made and lies there; it is taken from now on, and the one before no longer");
+    /// The file of this server's own token is of no use.
+    ADMIN_TOKEN_KEPT = Kind::new("admin-token.kept", Warning, "admin", &["file", "why"],
+        "无法从 {file} 读取令牌（{why}）：以前的令牌继续有效，文件保持原样；用它的命令现在会失败，重启时会换成新的令牌。",
+        "no token could be read from {file} ({why}): the one before is taken as ever, and the file is left as it is; commands that read it fail \
+         now, and a restart makes a new token.")
+        .remedy("请写入 43 个 base64url 字符的令牌，或删除该文件（会生成新的），然后再次发送 SIGHUP。",
+            "write a token of 43 base64url characters into it, or delete it, which makes a new one; then send SIGHUP again.");
     /// The folder was not looked at yet.
     READY_NO_CATALOGUE = Kind::new("ready.catalogue", Warning, "", &["dir"],
         "固件目录 {dir} 还没有读完一遍", "the firmware folder {dir} has not been looked at yet");

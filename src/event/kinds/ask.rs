@@ -20,6 +20,11 @@ kinds! { ASKING:
         "{address} 没有应答（{error}）：服务器在运行吗？用的是这份配置吗（--config）？若它在容器中，请用 docker exec 在容器内执行，或用 --server 指定地址",
         "{address} does not answer ({error}): is the server running, and with this configuration (--config)? If it runs in a container, \
          run this inside (docker exec), or name its address by --server");
+    /// Somebody takes the connection, and does not answer.
+    ASK_HANGS = why("ask.hangs", &["address", "seconds", "look?"],
+        "{address} 接受了连接，但没有在 {seconds} 秒内应答{；命令是否已被接受，请用 |look| 查看}：服务器可能已卡死或过载，也可能是别的程序占用了该端口。请查看服务器的日志和机器的负载，若一直如此，请重启服务器",
+        "{address} took the connection, and did not answer within {seconds} s{; whether the order was taken says |look|}: the server hangs or \
+         has too much to do, or another program has the port. See its log and the load of its machine, and restart it if it stays so");
     /// Something else answers.
     ASK_STRANGER = why("ask.stranger", &["address"],
         "在 {address} 应答的不是本服务器的管理地址，令牌没有发给它：可能是别的程序占用了该端口，也可能是没有管理地址的旧版本。请查看服务器的日志（admin.listening、admin.not-listening）和 gateway.admin.listen",
@@ -42,6 +47,11 @@ kinds! { ASKING:
         "不信任 {address} 的证书（{error}），令牌没有发给它：请用 --ca 文件 指定签发它的证书；确信中间没有别人时可用 --insecure",
         "the certificate of {address} is not trusted ({error}), and it was shown no token: name the one that signed it by --ca FILE; \
          --insecure is for where nobody can stand between");
+    /// Another machine's server is to be shown this one's token.
+    ASK_TOKEN_ELSEWHERE = why("ask.token-elsewhere", &["address"],
+        "{address} 不在本机，而 admin.token 是本机服务器的令牌，没有发给它：请用 --token-file 文件 指定那台服务器的令牌（其 gateway.admin.tokens 中的一个）",
+        "{address} is on another machine, and was not shown admin.token, which is for the server on this one: name a file with a token of that \
+         server by --token-file FILE (one of its gateway.admin.tokens)");
     /// Another user's token.
     ASK_TOKEN_DENIED = why("ask.token-denied", &["file", "error"],
         "无权读取令牌 {file}（{error}）：它属于运行服务器的用户。请以该用户或 root 执行（sudo；在容器中用 docker exec），或用 --token-file 指定 gateway.admin.tokens 中的一个令牌文件",

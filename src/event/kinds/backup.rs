@@ -30,6 +30,11 @@ kinds! { BACKUPS:
     BACKUP_NO_FILE = why("backup.no-file", &["file"],
         "没有备份：{file} 不是普通文件（而是设备、管道或套接字）。请用普通的文件名",
         "no backup was made: {file} is a device, a pipe or a socket, and no regular file. Name a file");
+    /// No restore would take it.
+    BACKUP_TOO_MANY = why("backup.too-many", &["files"],
+        "没有备份：有 {files} 个文件，多到无法从一个备份恢复。它们多半在固件目录中：xiaozhi-ota prune 可以删除旧固件，其余的请移到别处",
+        "no backup was made: there are {files} files, more than a restore takes of one backup. Most of them lie in the firmware folder, it is \
+         likely: xiaozhi-ota prune takes old images away, and what is none belongs elsewhere");
     /// Nothing but a configuration would be in it.
     BACKUP_NOTHING = why("backup.nothing", &["dirs", "dir"],
         "没有备份：既没有状态目录（找过：{dirs}），也没有固件目录（找过：{dir}）。配置里的相对路径从当前文件夹算起：请在服务器的文件夹里执行",
@@ -90,6 +95,13 @@ kinds! { BACKUPS:
     RESTORE_CONFIG = why("restore.config", &["from"],
         "备份中的配置原来在 {from}，请用 --config 指明要恢复到哪里：未作任何改动",
         "the configuration in the backup lay at {from}; say with --config where it is to go: nothing was touched");
+    /// A link leads elsewhere.
+    RESTORE_LINK = why("restore.link", &["path", "link", "owner"],
+        "未作任何改动：通往 {path} 的链接 {link} 是用户 {owner} 建立的，却指向别人的文件；以 root 执行时不会跟随这样的链接，否则该用户可以借此覆盖任何文件。\
+         如果这个链接是对的，请由 root 重新建立它；或以用户 {owner} 执行",
+        "nothing was touched: on the way to {path} the link {link} was made by user {owner}, and leads to what is somebody else's; root follows \
+         none such, for that user could have any file overwritten by it. If the link is right, let root make it anew, or run this as user \
+         {owner}");
     /// A file cannot take its place.
     RESTORE_FAILED = why("restore.failed", &["path", "error"],
         "无法写入 {path}：{error}。一切恢复原样；请检查磁盘空间、权限和挂载",

@@ -37,6 +37,16 @@ kinds! { CHECK_INS:
          请在防火墙上拦截（每小时提示一次）",
         "{limit} devices are remembered for {what}, and there is no room for this one: those stay protected, and {follows}. If you \
          have fewer devices, somebody makes them up: keep that out by the firewall (said once an hour)");
+    /// There is no room for what devices say of themselves.
+    FLEET_CROWDED = Kind::new("fleet.crowded", Warning, "checkin", &["device", "limit"],
+        "各设备对自己的描述（型号、分区表、所运行的固件，相同的只记一份）已占满 {limit} 内存，{device} 的新描述没有记下：已知的设备不受影响；新设备照常得到应答和升级，\
+         但不会显示它是什么；已多次启动、而所运行的固件没有其他设备报告过、也不是从这里取得的设备不会得到升级（withheld.no-room）。如果您的设备没有这么多种类，\
+         就是有人在编造设备：请在防火墙上拦截，并用 xiaozhi-ota forget 删除它们（每小时提示一次）",
+        "what devices say of themselves (board, partition table, build; what several say is kept once) fills the {limit} of memory that \
+         there are for it, and what {device} says anew is not kept. Known devices go on; new ones are answered and updated as ever, and \
+         not shown as what they are; one that was seen at two boots is offered nothing while it runs what no other reported and what it \
+         did not get from here (withheld.no-room). If your devices are not of so many kinds, somebody makes them up: keep that out by the \
+         firewall, and remove them by xiaozhi-ota forget (said once an hour)");
     /// A device runs what it was offered.
     OFFER_SUCCEEDED = Kind::new("offer.succeeded", Info, "fleet", &["device", "file", "version"],
         "设备 {device} 已升级到 {version}（{file}）",

@@ -16,9 +16,10 @@ kinds! { STORE:
         "what is known of devices was read: {devices}, of which {failed} have images that failed on them ({millis} ms)");
     /// Some rows hold nothing that can be read.
     STORE_DAMAGED = Kind::new("store.damaged", Warning, "store", &["file", "devices"],
-        "{file} 中有 {devices} 台设备的记录（全部或部分）无法读取，无法读取的部分视为未知；设备下次检查时会重新记录。",
+        "{file} 中有 {devices} 台设备的记录（全部或部分）无法读取，无法读取的部分视为未知；设备下次检查时会重新记录。不知道哪些固件曾在其上失败的设备，\
+         在执行 retry 之前不会得到升级（withheld.too-much-failed）。",
         "what {file} holds of {devices} devices cannot be read, or not all of it: that part counts as unknown, and each is learned anew at \
-         its next check.")
+         its next check. One of which nobody knows what failed on it is offered nothing until a retry (withheld.too-much-failed).")
         .remedy("如果不是您改动过该文件，请检查磁盘，并考虑从备份恢复。",
             "unless you changed the file yourself, see to the disk, and think of restoring a backup.");
     /// An older one was brought to this version.
@@ -45,6 +46,22 @@ kinds! { STORE:
     STORE_GONE = Kind::new("store.gone", Warning, "store", &["file"],
         "{file} 在运行中被删除或替换：内存中已知的全部设备会重新写入",
         "{file} was removed or replaced while this server runs: all that is in memory is written anew");
+    /// There is a file, and nothing in it.
+    STORE_EMPTY = Kind::new("store.empty", Warning, "store", &["file"],
+        "{file} 是空文件（0 字节），系统崩溃或断电可能会这样：其中若有设备记录，已经丢失，包括哪些固件在哪些设备上安装失败过，它们可能再次下发。现在重新开始记录。",
+        "{file} is empty (0 bytes), as a crash of the system or a power cut may leave it: what it knew of devices is lost, if it knew any, and \
+         what had failed on them may be offered again. A new one is begun.")
+        .remedy("如需以前的记录，请停止服务器并恢复备份（xiaozhi-ota restore）；否则无需处理，设备下次检查时会重新记录。如果是第一次启动时中断，什么也没有丢失。",
+            "to have it back, stop the server and restore a backup (xiaozhi-ota restore); or go on: each device is learned anew at its next check. \
+             After a first start that was cut off nothing is lost.");
+    /// Something that is no file stands in its place.
+    STORE_NO_FILE = Kind::new("store.no-file", Error, "store", &["file", "found"],
+        "{file} 不是普通文件，而是{found}：不会打开它。设备照常得到应答，所得知的情况先留在内存中，重启会丢失。",
+        "{file} is no regular file but {found}, and is not opened: devices are answered as ever, and what is learned of them stays in memory, which \
+         a restart loses.")
+        .remedy("请将它移走（在容器中，挂载不存在的文件会变成目录：请挂载整个状态目录）；随后会立即新建该文件，无需重启。",
+            "move it away (in a container, a mount of a file that is not there becomes a folder: mount the state folder whole); the file is begun \
+             at once, and no restart is needed.");
     /// No room is left.
     STORE_FULL = Kind::new("store.full", Error, "store", &["file"],
         "{file} 所在的磁盘已满：设备照常得到应答，所得知的情况先留在内存中，重启会丢失。",

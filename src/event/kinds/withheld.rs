@@ -78,10 +78,23 @@ kinds! { REASONS:
         "gateway.state 中的记录由更新版本的程序写入，本程序读不懂，不知道它是否曾在该设备上失败：请运行更新的版本",
         "what lies in gateway.state was written by a newer version of this program, and nobody knows whether it failed on the device: \
          run the newer version");
-    /// Too much failed.
+    /// What people ordered cannot be read.
+    WITHHELD_ORDERS_UNREAD = reason("withheld.orders-unread", &[],
+        "无法读取 gateway.state 中的 orders.json，其中可能有命令；日志中的 orders.unreadable 或 orders.newer 说明原因，能够读取之后即可升级",
+        "orders.json in gateway.state cannot be read, and people may have ordered otherwise: the log says why (orders.unreadable, \
+         orders.newer); it is offered once that can be read");
+    /// The device fetched an image, and does not say what it runs.
+    WITHHELD_UNSAID = reason("withheld.unsaid", &[],
+        "设备取走了固件，之后的签到却没有说明它运行什么（既无版本也无 application.elf_sha256）：在它说明之前，或算作失联之前（gateway.fleet.silent_after），\
+         不再提供固件，否则它可能一次又一次地刷入同一固件；如果前面有代理，请检查它是否丢掉了签到的正文",
+        "the device fetched an image, and its check-in does not say what it runs since, neither by a version nor by application.elf_sha256: \
+         it is offered nothing until it does, or counts as silent (gateway.fleet.silent_after), for it might install the same image again \
+         and again; if there is a proxy in front, see whether it loses the body of check-ins");
+    /// Too much failed, or nobody can read what did.
     WITHHELD_TOO_MUCH_FAILED = reason("withheld.too-much-failed", &["device?"],
-        "已有太多固件在该设备上失败，不知道它是否也曾失败：请检查设备，再运行 xiaozhi-ota retry{ |'device'|}",
-        "so many images failed on the device that nobody knows whether this one did: look at the device, then run xiaozhi-ota retry{ |'device'|}");
+        "不知道它是否曾在该设备上失败：失败过的固件太多，或其记录已损坏（见 store.damaged）。请检查设备，再运行 xiaozhi-ota retry{ |'device'|}",
+        "nobody knows whether it failed on the device: so many images did, or what is stored of them is damaged (see store.damaged). Look at \
+         the device, then run xiaozhi-ota retry{ |'device'|}");
     /// The device runs it.
     WITHHELD_RUNNING = reason("withheld.running", &[],
         "设备已在运行这一固件", "the device runs this very image already");
@@ -91,9 +104,9 @@ kinds! { REASONS:
         "the device runs this very image already: it reports {inside}, the version inside, which the file's name should have");
     /// Nobody could remember what protects the device.
     WITHHELD_NO_ROOM = reason("withheld.no-room", &[],
-        "服务器已记不下更多设备：记不住的设备不会被强制升级，也不会得到 default_*.bin，否则无人知道它是否已多次失败，或曾有自己的固件；见 fleet.full",
+        "服务器已记不下更多设备：记不住的设备不会被强制升级，也不会得到 default_*.bin，否则无人知道它是否已多次失败，或曾有自己的固件；见 fleet.full 和 fleet.crowded",
         "there is no room to remember another device: one that is not remembered has nothing forced on it and gets no default_*.bin, \
-         for nobody would know how often it failed, or whether it had files of its own; see fleet.full");
+         for nobody would know how often it failed, or whether it had files of its own; see fleet.full and fleet.crowded");
     /// It would have to be forced, and is no ESP image.
     WITHHELD_FORCE_NO_IMAGE = reason("withheld.force-no-image", &[],
         "设备只比较版本号中的数字，会拒绝它；由于它不是 ESP 固件，无法证明强制下发会结束，因此不强制",

@@ -1,9 +1,45 @@
 //! Faults: reasons why the store does not do what it is asked.
 
+use crate::event::text::{Lang, Text};
 use crate::event::{Event, event};
 use rusqlite::{ErrorCode, ffi};
+use std::fmt;
+use std::fs::Metadata;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+/// Something in the place of a file that is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NoFile {
+    /// Its path.
+    pub(crate) path: PathBuf,
+    /// Words for what it is.
+    found: Text,
+}
+
+impl NoFile {
+    /// Returns what stands at a path, unless it is a regular file.
+    pub(super) fn of(path: &Path, data: &Metadata) -> Option<Self> {
+        let kind = data.file_type();
+        let found = match () {
+            () if kind.is_file() => return None,
+            () if kind.is_dir() => Text::new("目录", "a folder"),
+            () if kind.is_fifo() => Text::new("命名管道", "a pipe"),
+            () if kind.is_socket() => Text::new("套接字", "a socket"),
+            () => Text::new("设备文件", "a device"),
+        };
+        let path = path.to_owned();
+        Some(Self { path, found })
+    }
+}
+
+impl fmt::Display for NoFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, found) = (self.path.display(), self.found.to(Lang::En));
+        write!(f, "{path} is no regular file but {found}")
+    }
+}
 
 /// Reason why the store cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +79,12 @@ pub(crate) enum Fault {
     /// It is gone, or another file stands in its place.
     #[error("it was removed or replaced meanwhile: try again")]
     Gone,
+    /// Something that is no file stands in its place, or beside it.
+    #[error("{0}: move it away")]
+    NoFile(NoFile),
+    /// The state folder is not this server's now.
+    #[error("the state folder was lost")]
+    Away,
     /// Anything else, in the system's words.
     #[error("{0}: see to its disk and its folder")]
     Failing(String),
@@ -125,10 +167,13 @@ impl Fault {
                 event!(STORE_NEWER, file = file, version = *version, known = *known)
             }
             Self::Gone => event!(STORE_GONE, file = file),
+            Self::NoFile(NoFile { path, found }) => {
+                event!(STORE_NO_FILE, file = path, found = *found)
+            }
             Self::Broken(error) | Self::Failing(error) => {
                 event!(STORE_FAILING, file = file, error = error)
             }
-            Self::Older { .. } => {
+            Self::Older { .. } | Self::Away => {
                 event!(STORE_FAILING, file = file, error = self.to_string())
             }
         }

@@ -108,11 +108,11 @@ pub(crate) struct Load<'d> {
 }
 
 impl<'d> Load<'d> {
-    /// Begins with those on which an image failed. No term ends later than `latest_due`, in
-    /// served milliseconds.
-    pub(super) fn begin(connection: &'d Connection, latest_due: u64) -> Self {
+    /// Begins with those on which an image failed. No term began after so many milliseconds
+    /// that were `served`.
+    pub(super) fn begin(connection: &'d Connection, served: u64) -> Self {
         let mut walk = Walk::new(Which::Failed);
-        walk.reading.latest_due = latest_due;
+        walk.reading.served = served;
         Self {
             connection,
             walk,

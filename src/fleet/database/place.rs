@@ -4,13 +4,16 @@
 //! a process's locks on a file as soon as the process closes it through any descriptor
 //! (`fcntl`, POSIX locks), and another process would take the store for one that nobody has.
 
-use super::fault::Fault;
+use super::fault::{Fault, NoFile};
+use crate::util::sync::lock;
 use jiff::Timestamp;
+use nix::fcntl::OFlag;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 /// Name of the store in the state folder.
@@ -27,13 +30,16 @@ pub(crate) type Identity = (u64, u64);
 pub(crate) struct Place {
     dir: PathBuf,
     file: PathBuf,
+    /// Empty file that is known to be no loss: this process made it, or has told of it.
+    begun: Arc<Mutex<Option<Identity>>>,
 }
 
 impl Place {
     /// Takes the folder that it lies in.
     pub(crate) fn new(dir: PathBuf) -> Self {
         let file = dir.join(FILE);
-        Self { dir, file }
+        let begun = Arc::default();
+        Self { dir, file, begun }
     }
 
     /// Returns the path of the store.
@@ -49,25 +55,80 @@ impl Place {
     }
 
     /// Opens the store, or begins one that only its user may read. No connection may have it.
-    pub(crate) fn hold(&self) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        options.mode(0o600).open(&self.file)
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::NoFile`] where something stands there, or beside it, that no store can be: to
+    /// read a pipe is to wait for ever.
+    pub(crate) fn hold(&self) -> Result<File, Fault> {
+        self.holds_files()?;
+        let mut options = options();
+        options.write(true);
+        match options.open(&self.file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = options.create(true).mode(0o600).open(&self.file)?;
+                let data = regular(&self.file, &file)?;
+                if data.len() == 0 {
+                    self.begins(&data);
+                }
+                Ok(file)
+            }
+            file => {
+                let file = file?;
+                regular(&self.file, &file)?;
+                Ok(file)
+            }
+        }
     }
 
     /// Opens the store to read from it. `None` where there is none. No connection may have it.
-    pub(crate) fn look(&self) -> io::Result<Option<File>> {
-        match File::open(&self.file) {
-            Ok(file) => Ok(Some(file)),
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::hold`].
+    pub(crate) fn look(&self) -> Result<Option<File>, Fault> {
+        self.holds_files()?;
+        match options().open(&self.file) {
+            Ok(file) => {
+                regular(&self.file, &file)?;
+                Ok(Some(file))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Looks at what stands at the path of the store, and beside it, before any of it is
+    /// opened: that alone may do something where it is no file.
+    pub(crate) fn holds_files(&self) -> Result<(), Fault> {
+        let beside = BESIDE.map(|end| self.with(end));
+        for path in [&self.file].into_iter().chain(&beside) {
+            if let Ok(data) = fs::metadata(path) {
+                regular_by(path, &data)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether a store that is empty was so before: this process began it, or has told
+    /// of it.
+    pub(super) fn is_begun(&self, empty: &Metadata) -> bool {
+        *lock(&self.begun) == Some((empty.dev(), empty.ino()))
+    }
+
+    /// Takes that a store is empty, and that this is known.
+    pub(super) fn begins(&self, empty: &Metadata) {
+        *lock(&self.begun) = Some((empty.dev(), empty.ino()));
     }
 
     /// Tells whether there is none, or one that was never begun. No connection may have it.
     pub(crate) fn holds_nothing(&self) -> bool {
-        let Ok(Some(file)) = self.look() else {
-            return matches!(self.look(), Ok(None));
+        let file = match self.look() {
+            Ok(Some(file)) => file,
+            // What is no file holds no more than what is not there.
+            Ok(None) => return true,
+            Err(Fault::NoFile(found)) => return found.path == self.file,
+            Err(_) => return false,
         };
         match file.metadata() {
             Ok(data) if data.len() == 0 => true,
@@ -172,6 +233,27 @@ impl Place {
             .collect();
         found.sort();
         found
+    }
+}
+
+/// Returns how a store's file is opened: nobody waits for the other end of a pipe that took
+/// its place meanwhile.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    options
+}
+
+fn regular(path: &Path, file: &File) -> Result<Metadata, Fault> {
+    let data = file.metadata()?;
+    regular_by(path, &data)?;
+    Ok(data)
+}
+
+fn regular_by(path: &Path, data: &Metadata) -> Result<(), Fault> {
+    match NoFile::of(path, data) {
+        Some(found) => Err(Fault::NoFile(found)),
+        None => Ok(()),
     }
 }
 

@@ -26,8 +26,11 @@ pub(crate) struct Reader {
 ///
 /// Why it cannot be read.
 pub(crate) fn read_only(dir: &Path) -> Result<Option<Reader>, Fault> {
-    let connection = open(dir, |connection| is_known(connection, schema::STEPS))?;
-    Ok(connection.map(|connection| Reader { connection }))
+    match open(dir, |connection| is_known(connection, schema::STEPS)) {
+        // A server is just beginning it.
+        Err(Fault::Older { version: 0, .. }) => Ok(None),
+        connection => Ok(connection?.map(|connection| Reader { connection })),
+    }
 }
 
 /// Opens the store in a state folder, if there is one that passes the look.
@@ -36,6 +39,7 @@ fn open(
     look: impl Fn(&Connection) -> Result<(), Fault>,
 ) -> Result<Option<Connection>, Fault> {
     let place = Place::new(dir.to_owned());
+    place.holds_files()?;
     match std::fs::metadata(place.file()) {
         Ok(data) if data.len() == 0 => return Ok(None),
         Ok(_) => {}

@@ -39,7 +39,7 @@ pub(super) const INSERT: &str = "INSERT INTO device(id, client, profile, build, 
     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// An offer: number, state, attempt, boots at which it was forced, the last of them, image,
-/// what ran before, last change, end of its term.
+/// what ran before, last change, begin of its term.
 #[derive(Serialize, Deserialize)]
 pub(super) struct OfferText<'a>(
     u16,
@@ -155,7 +155,7 @@ impl<'c> Numbers<'c> {
                 self.number(&offer.image)?,
                 self.number(&offer.before)?,
                 offer.at,
-                offer.due,
+                offer.since,
             ));
         }
         Ok((!texts.is_empty()).then(|| json(&texts)))
@@ -252,9 +252,9 @@ pub(super) struct Reading {
     models: HashMap<Box<str>, Arc<OwnModel>>,
     kinds: HashMap<&'static str, &'static Kind>,
     nothing: Nothing,
-    /// Latest end that a term can have, in served milliseconds: where the time served was lost,
-    /// or damaged, one that is due later would never be.
-    pub(super) latest_due: u64,
+    /// Time served, in milliseconds: no term began later. Where that time was lost, or is
+    /// damaged, one that did would never end.
+    pub(super) served: u64,
     /// Number of rows of which something could not be read.
     pub(super) damaged: u64,
 }
@@ -275,7 +275,7 @@ impl Default for Reading {
             models: HashMap::new(),
             kinds: kinds::all().map(|kind| (kind.id, kind)).collect(),
             nothing: Nothing::default(),
-            latest_due: u64::MAX,
+            served: u64::MAX,
             damaged: 0,
         }
     }
@@ -295,20 +295,56 @@ fn shared<T: Said>(
         "SELECT said FROM image WHERE id = ?1",
     ]);
     let mut find = connection.prepare_cached(find)?;
-    let read = |row: &Row<'_>| Ok(T::read(row.get_ref(0)?.as_str()?).map(Arc::new));
+    let read = |row: &Row<'_>| {
+        let said = row.get_ref(0)?.as_str().ok();
+        Ok(said.and_then(T::read).map(Arc::new))
+    };
     let value = find.query_row([number], read).optional()?.flatten();
     known.insert(number, value.clone());
     Ok(value)
 }
 
-/// Returns a text of a row: `None` where there is none.
-fn text<'a>(row: &'a Row<'_>, at: usize) -> rusqlite::Result<Option<&'a str>> {
-    Ok(row.get_ref(at)?.as_str_or_null()?)
+/// Values of a row. One that makes no sense is taken for none: bytes that are no text, in one
+/// row, must not cost all other devices what is known of them.
+struct Cells<'r, 's> {
+    row: &'r Row<'s>,
+    /// False once something could not be read.
+    is_whole: bool,
 }
 
-/// Number in a row that has none below 0.
-fn unsigned(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
-    Ok(row.get_ref(at)?.as_i64()?.cast_unsigned())
+impl<'r> Cells<'r, '_> {
+    /// Returns a text: `None` where there is none.
+    fn text(&mut self, at: usize) -> rusqlite::Result<Option<&'r str>> {
+        let text = self.row.get_ref(at)?.as_str_or_null();
+        self.is_whole &= text.is_ok();
+        Ok(text.unwrap_or_default())
+    }
+
+    fn number(&mut self, at: usize) -> rusqlite::Result<Option<i64>> {
+        let number = self.row.get_ref(at)?.as_i64().ok();
+        self.is_whole &= number.is_some();
+        Ok(number)
+    }
+
+    /// Returns a number that is never below 0.
+    fn unsigned(&mut self, at: usize) -> rusqlite::Result<u64> {
+        Ok(self.number(at)?.unwrap_or_default().cast_unsigned())
+    }
+
+    fn client(&mut self, at: usize) -> rusqlite::Result<ClientId> {
+        let client = match self.row.get_ref(at)? {
+            ValueRef::Blob(bytes) => bytes.try_into().ok().map(ClientId::Uuid),
+            other => other.as_str().ok().map(|text| ClientId::Text(text.into())),
+        };
+        self.is_whole &= client.is_some();
+        Ok(client.unwrap_or_else(|| ClientId::new("")))
+    }
+
+    /// Takes whether a value made sense, and returns it.
+    fn sense<T>(&mut self, (value, is_whole): (T, bool)) -> T {
+        self.is_whole &= is_whole;
+        value
+    }
 }
 
 impl Reading {
@@ -326,47 +362,41 @@ impl Reading {
             self.damaged += 1;
             return Ok(None);
         };
-        let mut is_whole = true;
-        let profile = shared(connection, &mut self.profiles, row.get(2)?)?;
-        let build = shared(connection, &mut self.builds, row.get(3)?)?;
-        is_whole &= profile.is_some() && build.is_some();
-        let flags: i64 = row.get(8)?;
-        let (offers, is_read) = self.offers(connection, text(row, 13)?)?;
-        is_whole &= is_read;
-        let (failed, is_read) = read_failed(text(row, 14)?);
-        is_whole &= is_read;
+        let is_whole = true;
+        let mut cells = Cells { row, is_whole };
+        let numbers = [cells.number(2)?, cells.number(3)?];
+        let [profile, build] = numbers.map(Option::unwrap_or_default);
+        let profile = shared(connection, &mut self.profiles, profile)?;
+        let build = shared(connection, &mut self.builds, build)?;
+        cells.is_whole &= profile.is_some() && build.is_some();
+        let flags = cells.number(8)?.unwrap_or_default();
+        let offers = self.offers(connection, cells.text(13)?)?;
+        let offers = cells.sense(offers);
+        let failed = cells.sense(read_failed(row.get_ref(14)?));
         let history = History { offers, failed };
-        let (own, is_read) = self.model(text(row, 10)?);
-        is_whole &= is_read;
-        let (former, is_read) = self.model(text(row, 12)?);
-        is_whole &= is_read;
-        let (client, is_read) = match row.get_ref(1)? {
-            ValueRef::Blob(bytes) => match bytes.try_into() {
-                Ok(bytes) => (ClientId::Uuid(bytes), true),
-                Err(_) => (ClientId::new(""), false),
-            },
-            other => (ClientId::Text(other.as_str()?.into()), true),
-        };
-        is_whole &= is_read;
-        self.damaged += u64::from(!is_whole);
+        let own = self.model(cells.text(10)?);
+        let own = cells.sense(own);
+        let former = self.model(cells.text(12)?);
+        let former = cells.sense(former);
         let record = Record {
-            client,
+            client: cells.client(1)?,
             profile: profile.unwrap_or_else(|| Arc::clone(&self.nothing.profile)),
             build: build.unwrap_or_else(|| Arc::clone(&self.nothing.build)),
-            first_seen: unsigned(row, 4)?,
-            last_seen: unsigned(row, 5)?,
+            first_seen: cells.unsigned(4)?,
+            last_seen: cells.unsigned(5)?,
             address: read_address(row.get_ref(6)?),
-            boots: u32::try_from(row.get::<_, i64>(7)?).unwrap_or_default(),
+            boots: u32::try_from(cells.unsigned(7)?).unwrap_or_default(),
             is_secure: flags & SECURE != 0,
             is_settled: flags & SETTLED != 0,
             has_lost_own: flags & LOST_OWN != 0,
             is_stored: false,
-            why: text(row, 9)?.and_then(|why| self.kinds.get(why).copied()),
+            why: cells.text(9)?.and_then(|why| self.kinds.get(why).copied()),
             own,
-            names: Names::of(text(row, 11)?.map(Into::into), former),
+            names: Names::of(cells.text(11)?.map(Into::into), former),
             withheld: 0,
             history: (!history.is_empty()).then(|| Box::new(history)),
         };
+        self.damaged += u64::from(!cells.is_whole);
         Ok(Some((id, record)))
     }
 
@@ -383,7 +413,7 @@ impl Reading {
         };
         let mut offers = Vec::with_capacity(texts.len());
         let mut is_whole = true;
-        for OfferText(number, end, attempt, forced, forced_at, image, before, at, due) in texts {
+        for OfferText(number, end, attempt, forced, forced_at, image, before, at, since) in texts {
             let image = shared(connection, &mut self.images, image)?;
             let before = shared(connection, &mut self.builds, before)?;
             let (Some(end), Some(image), Some(before)) = (OfferEnd::from_key(end), image, before)
@@ -400,7 +430,7 @@ impl Reading {
                 image,
                 before,
                 at,
-                due: due.min(self.latest_due),
+                since: since.min(self.served),
             });
         }
         Ok((offers, is_whole))
@@ -422,12 +452,16 @@ impl Reading {
     }
 }
 
-fn read_failed(text: Option<&str>) -> (Vec<Failure>, bool) {
-    let Some(text) = text else {
-        return (Vec::new(), true);
+/// Reads what failed. Where that cannot be read, nobody knows what did: for what is left out
+/// there is an image that nobody can name, and to take it for none would offer that again.
+fn read_failed(value: ValueRef<'_>) -> (Vec<Failure>, bool) {
+    let text = match value.as_str_or_null() {
+        Ok(None) => return (Vec::new(), true),
+        Ok(Some(text)) => text,
+        Err(_) => "",
     };
     let Ok(texts) = serde_json::from_str::<Vec<(&str, u32, u64)>>(text) else {
-        return (Vec::new(), false);
+        return (vec![Failure::UNKNOWN], false);
     };
     let number = texts.len();
     let mut failed: Vec<_> = texts
@@ -437,8 +471,9 @@ fn read_failed(text: Option<&str>) -> (Vec<Failure>, bool) {
             Some(Failure { content, times, at })
         })
         .collect();
-    failed.shrink_to_fit();
     let is_whole = failed.len() == number;
+    failed.extend((!is_whole).then_some(Failure::UNKNOWN));
+    failed.shrink_to_fit();
     (failed, is_whole)
 }
 

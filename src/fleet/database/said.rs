@@ -223,9 +223,15 @@ mod tests {
         assert_eq!(OfferedImage::read(&image).unwrap().write(), image);
         assert_eq!(Profile::read("{}").unwrap(), Profile::default());
         assert_eq!(Build::read("{}").unwrap(), Build::default());
-        for text in ["", "[]", "{\"file\":1}", "\u{0}"] {
-            assert!(Profile::read(text).is_none() || text == "{\"file\":1}");
-            assert!(OfferedImage::read(text).is_none());
+        for text in ["", "[]", "\u{0}"] {
+            assert!(Profile::read(text).is_none(), "{text}");
+            assert!(Build::read(text).is_none(), "{text}");
+            assert!(OfferedImage::read(text).is_none(), "{text}");
         }
+        // A field of another type is not passed over.
+        assert!(Profile::read(r#"{"board_name":1}"#).is_none());
+        assert!(Build::read(r#"{"version":1}"#).is_none());
+        let file = image.replace(r#""m_1.0.0.bin""#, "1");
+        assert!(file != image && OfferedImage::read(&file).is_none());
     }
 }

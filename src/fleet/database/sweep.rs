@@ -93,10 +93,11 @@ impl Sweep {
         let mut expired: Vec<Vec<u8>> = Vec::new();
         while let Some(row) = rows.next()? {
             let key: Vec<u8> = row.get(0)?;
-            profiles.insert(row.get(1)?);
-            builds.insert(row.get(2)?);
-            let offers = row.get_ref(3)?.as_str_or_null()?.unwrap_or("[]");
-            // One that cannot be read is left out by whoever reads it, too.
+            // What cannot be read is left out by whoever reads it, too.
+            profiles.extend(row.get_ref(1)?.as_i64());
+            builds.extend(row.get_ref(2)?.as_i64());
+            let offers = row.get_ref(3)?.as_str_or_null().ok().flatten();
+            let offers = offers.unwrap_or("[]");
             let offers: Vec<OfferText<'_>> = serde_json::from_str(offers).unwrap_or_default();
             for offer in offers {
                 images.insert(offer.5);

@@ -180,6 +180,32 @@ fn values_that_nobody_has_are_swept_and_others_stay() {
     }
 }
 
+/// What it noted as somebody's before stays, and a device that is forgotten leaves nothing.
+#[test]
+fn a_sweep_that_is_due_while_one_is_under_way_follows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let profile = Profile {
+        model: Some("its own".into()),
+        ..Profile::default()
+    };
+    let mut record = record_of("c");
+    record.profile = profile.into();
+    database.write(&some([(mac(1), record)]), 0, NOW).unwrap();
+    database.begin_sweep(true).unwrap();
+    assert!(database.sweep(NOW).unwrap());
+    database.write(&[(mac(1), None)], 0, NOW).unwrap();
+    database.begin_sweep(true).unwrap();
+    while database.sweep(NOW).unwrap() {}
+    assert_eq!(values(&database, "profile"), 1);
+    // The next turn of the writer asks for none.
+    database.begin_sweep(false).unwrap();
+    while database.sweep(NOW).unwrap() {}
+    assert_eq!(values(&database, "profile"), 0);
+    database.begin_sweep(false).unwrap();
+    assert!(!database.sweep(NOW).unwrap());
+}
+
 #[test]
 fn counts_of_an_hour_add_up_and_go_after_a_year() {
     let folder = tempfile::tempdir().unwrap();
@@ -308,7 +334,13 @@ fn an_older_store_becomes_one_of_today_and_a_copy_stays() {
 fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let mut database = opened(&folder);
-    let devices = (1..=6).map(|n| (mac(n), record_of(&n.to_string())));
+    let mut devices: Vec<_> = (1..=16)
+        .map(|n| (mac(n), record_of(&n.to_string())))
+        .collect();
+    devices[14].1.profile = Arc::new(Profile {
+        model: Some("spoiled".into()),
+        ..Profile::default()
+    });
     database.write(&some(devices), 0, NOW).unwrap();
     let spoil = |n: u64, what: &str| {
         let sql = format!("UPDATE device SET {what} WHERE id = ?1");
@@ -325,20 +357,79 @@ fn what_makes_no_sense_in_a_row_is_left_out_and_counted() {
     spoil(3, "offers = '[[1,\"offered\",0,0,0,99,99,1,1]]'");
     spoil(4, "id = x'030405'");
     spoil(5, "client = x'00', own = '{}'");
+    // Bytes that are no text, wherever one stands.
+    let texts = ["client", "why", "own", "at_first", "former", "offers"];
+    for (n, column) in (7..).zip(texts) {
+        spoil(n, &format!("{column} = CAST(x'ff' AS TEXT)"));
+    }
+    spoil(13, "client = 5");
+    let shared = "UPDATE profile SET said = CAST(x'ff' AS TEXT) WHERE said LIKE '%spoiled%'";
+    assert_eq!(database.connection.execute(shared, []).unwrap(), 1);
     let mut load = database.load(u64::MAX).others();
     let found: HashMap<_, _> = load.next().unwrap().into_iter().collect();
-    assert_eq!(found.len(), 5);
-    assert_eq!(load.damaged(), 5);
+    assert_eq!(found.len(), 15);
+    assert_eq!(load.damaged(), 13);
     assert_eq!(found[&mac(2)].why, None);
-    assert_eq!(found[&mac(6)], record_of("6"));
+    for n in 8..=12 {
+        assert_eq!(found[&mac(n)], record_of(&n.to_string()), "{n}");
+    }
+    for n in [7, 13] {
+        assert_eq!(found[&mac(n)], record_of(""), "{n}");
+    }
+    for n in [6, 14, 15, 16] {
+        assert_eq!(found[&mac(n)], record_of(&n.to_string()), "{n}");
+    }
+    database.begin_sweep(true).unwrap();
+    while database.sweep(NOW).unwrap() {}
+}
+
+/// To take it for nothing would offer again what may have bricked the device.
+#[test]
+fn where_what_failed_cannot_be_read_anything_may_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = opened(&folder);
+    let devices: Vec<_> = (1..=5)
+        .map(|n| (mac(n), record_of(&n.to_string())))
+        .collect();
+    database.write(&some(devices), 0, NOW).unwrap();
+    let known = format!("\"{}\",1,6", "11".repeat(16));
+    let cells = [
+        "'x'",
+        "CAST(x'ff' AS TEXT)",
+        &format!("'[[\"zz\",2,5],[{known}]]'"),
+        &format!("'[[{known}]]'"),
+    ];
+    for (n, cell) in (1..).zip(cells) {
+        let spoil = format!("UPDATE device SET failed = {cell} WHERE id = ?1");
+        let spoilt = database.connection.execute(&spoil, [row::key(&mac(n))]);
+        assert_eq!(spoilt, Ok(1));
+    }
+    let mut load = database.load(u64::MAX);
+    let failed: BTreeMap<_, _> = load.next().unwrap().into_iter().collect();
+    assert_eq!((failed.len(), load.damaged()), (4, 3));
+    let times = |found: &BTreeMap<DeviceId, Record>, n: u64, content: u8| {
+        let history = found[&mac(n)].history.as_deref().unwrap();
+        history.times_failed(Content([content; 16]))
+    };
+    for n in 1..=3 {
+        assert_eq!(times(&failed, n, 0x22), None, "{n}");
+    }
+    assert_eq!(times(&failed, 3, 0x11), Some(1));
+    assert_eq!(times(&failed, 4, 0x22), Some(0));
+    // It is written so, too.
+    database.write(&some(failed), 0, NOW).unwrap();
+    let mut load = database.load(u64::MAX);
+    let failed: BTreeMap<_, _> = load.next().unwrap().into_iter().collect();
+    assert_eq!((failed.len(), load.damaged()), (4, 0));
+    assert_eq!(times(&failed, 2, 0x22), None);
 }
 
 /// The time served was lost, or is damaged.
 #[test]
-fn no_term_that_is_read_ends_later_than_the_longest_one() {
+fn no_term_that_is_read_began_later_than_now() {
     let folder = tempfile::tempdir().unwrap();
     let mut database = opened(&folder);
-    let offer = |due| Offer {
+    let offer = |since| Offer {
         number: 1,
         end: OfferEnd::ALL[0],
         attempt: 0,
@@ -347,16 +438,16 @@ fn no_term_that_is_read_ends_later_than_the_longest_one() {
         image: Arc::default(),
         before: Arc::default(),
         at: NOW,
-        due,
+        since,
     };
-    let devices = [500, 900_000_000, u64::MAX].map(|due| {
+    let devices = [500, 900_000_000, u64::MAX].map(|since| {
         let history = History {
-            offers: vec![offer(due)],
+            offers: vec![offer(since)],
             failed: Vec::new(),
         };
         let history = Some(Box::new(history));
         (
-            mac(due.min(1_000_000_000)),
+            mac(since.min(1_000_000_000)),
             Record {
                 history,
                 ..record_of("c")
@@ -366,9 +457,8 @@ fn no_term_that_is_read_ends_later_than_the_longest_one() {
     database.write(&some(devices), 0, NOW).unwrap();
     let mut load = database.load(1000).others();
     let found = load.next().unwrap().into_iter();
-    let dues: Vec<_> = found
-        .map(|(_, r)| r.history.unwrap().offers[0].due)
+    let begins: Vec<_> = found
+        .map(|(_, r)| r.history.unwrap().offers[0].since)
         .collect();
-    let latest = 1000 + 86_400_000;
-    assert_eq!(dues, [500, latest, latest]);
+    assert_eq!(begins, [500, 1000, 1000]);
 }

@@ -368,8 +368,12 @@ fn what_failed_on_a_device_is_not_foreseen() {
     };
     assert_eq!(ids(vec![failure(content, 1), other(1)]), (1, vec![]));
     assert_eq!(ids(vec![failure(content, 2)]), (0, vec!["withheld.failed"]));
-    let many = (0..16).map(other).collect();
-    assert_eq!(ids(many), (0, vec!["withheld.too-much-failed"]));
+    let many = |times| (0..16).map(|n| failure(Content([n; 16]), times)).collect();
+    // Each of them is offered again, and whichever makes room for another.
+    assert_eq!(ids(many(1)), (1, vec![]));
+    let too_much = (0, vec!["withheld.too-much-failed"]);
+    assert_eq!(ids(many(2)), too_much);
+    assert_eq!(ids(vec![Failure::UNKNOWN]), too_much);
 }
 
 /// What is counted of an id that is no MAC address is nothing.

@@ -30,6 +30,8 @@ pub(super) struct State {
     is_held: AtomicBool,
     stop: AtomicBool,
     is_read: AtomicBool,
+    /// True once the time was taken that earlier runs served.
+    has_served: AtomicBool,
     why: Mutex<Option<Event>>,
     /// File that was read last.
     known: Mutex<Option<Identity>>,
@@ -46,6 +48,7 @@ impl State {
             is_held: AtomicBool::new(true),
             stop: AtomicBool::new(false),
             is_read: AtomicBool::new(false),
+            has_served: AtomicBool::new(false),
             why: Mutex::new(None),
             known: Mutex::new(None),
             forgotten: Mutex::default(),
@@ -104,8 +107,26 @@ impl State {
         self.is_read() && *lock(&self.known) == file
     }
 
+    /// Tells whether another file was read, or begun here.
+    pub(super) fn knows_another(&self, file: Option<Identity>) -> bool {
+        let known = *lock(&self.known);
+        self.is_read() && known.is_some() && known != file
+    }
+
+    /// Takes that another process may have written to the file that was read.
+    pub(super) fn forget_file(&self) {
+        *lock(&self.known) = None;
+    }
+
     pub(super) fn is_read(&self) -> bool {
         self.is_read.load(Ordering::Acquire)
+    }
+
+    /// Takes that the time was read that earlier runs served. Returns true where that was not so
+    /// before: a reading that breaks off begins again, and to count that time twice would end
+    /// terms of devices that are on their way.
+    pub(super) fn read_served(&self) -> bool {
+        !self.has_served.swap(true, Ordering::Relaxed)
     }
 
     /// Takes that a try failed, for a reason that is worth telling if there is one.

@@ -1,13 +1,14 @@
 //! The writer, one turn after the other. It has no clock of its own.
 
 use super::health::State;
-use super::kept::Kept;
+use super::hours::Hours;
+use super::kept::{Kept, Taken};
+use super::trouble::{Trouble, Weight};
 use super::wiper::Wiper;
 use crate::event::{Event, event, say, tell};
-use crate::fleet::database::{Changed, Database, Fault, Options, Place, Read, VERSIONS};
+use crate::fleet::database::{Database, Fault, Options, Place, Read};
+use crate::fleet::state_folder::StateFolder;
 use crate::util::counts::COUNTS;
-use std::collections::BTreeMap;
-use std::mem::{self, Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,23 +17,16 @@ const TICK: Duration = Duration::from_millis(500);
 /// Time between two steps of a sweep.
 const SWEEP_TICK: Duration = Duration::from_millis(50);
 /// Number of devices that are written in one transaction.
-const BATCH: usize = 2_000;
-/// First pause behind a failure, and the longest one.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Time for which another program may lock the store before anybody is told.
-const LOCK: Duration = Duration::from_secs(5);
+pub(super) const BATCH: usize = 2_000;
 /// Time between two looks at the file.
 const LOOK: Duration = Duration::from_secs(2);
 /// Time after which the time served is written where nothing else is, while a term depends on
 /// it: a process that is killed adds no more than this to any.
 const TERM_TICK: Duration = Duration::from_secs(1);
-/// Time after which counts, and the time served, are written where nothing else is.
+/// Time in which no second broken store is moved aside.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Time between two sweeps that nothing else calls for.
 const DAY: Duration = Duration::from_secs(86_400);
-/// Number of counts that wait to be written.
-const HOUR_COUNTS: usize = 10_000;
 /// Number of devices from which on it is said that the reading begins.
 const MANY: u64 = 50_000;
 /// Time between two looks at all of a store that is not large.
@@ -56,54 +50,22 @@ impl Now {
     }
 }
 
-/// Trouble with the store, from the first failure to the first success.
-#[derive(Debug)]
-struct Trouble {
-    since: Instant,
-    /// Kinds of faults that were told of.
-    told: Vec<Discriminant<Fault>>,
-    /// Number of tries that failed.
-    tries: u64,
-    pause: Duration,
-    until: Instant,
-}
-
-/// Changes that were taken to be written. Whatever keeps them from it, they wait again.
-struct Taken<'k> {
-    kept: &'k dyn Kept,
-    devices: Vec<Changed>,
-}
-
-impl Taken<'_> {
-    /// Takes that they were written.
-    fn written(mut self) -> Vec<Changed> {
-        mem::take(&mut self.devices)
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        if !self.devices.is_empty() {
-            self.kept.changed_again(mem::take(&mut self.devices));
-        }
-    }
-}
-
 /// The one who writes the store.
 pub(super) struct Writer {
     place: Place,
     kept: Arc<dyn Kept>,
     state: Arc<State>,
     options: Options,
+    /// The folder, which may be lost; `None` where nobody watches it.
+    folder: Option<StateFolder>,
+    /// Number of the folder in which the store was opened last.
+    number: u64,
     database: Option<Database>,
     trouble: Option<Trouble>,
     looked: Option<Instant>,
     /// Time at which the time served was written last.
     wrote: Option<Instant>,
-    /// Time of the last counts.
-    counted: Option<Instant>,
-    /// Counts that wait to be written, by hour, kind and label.
-    counts: BTreeMap<(u64, &'static str, String), u64>,
+    hours: Hours,
     swept: Option<Instant>,
     wiper: Wiper,
     checked: Option<Instant>,
@@ -124,17 +86,24 @@ impl Writer {
             kept,
             state,
             options,
+            folder: None,
+            number: 0,
             database: None,
             trouble: None,
             looked: None,
             wrote: None,
-            counted: None,
-            counts: BTreeMap::new(),
+            hours: Hours::default(),
             swept: None,
             wiper: Wiper::default(),
             checked: None,
             aside: None,
         }
+    }
+
+    /// Takes the folder: nothing is written while it is not this server's.
+    pub(super) fn held_by(self, folder: StateFolder) -> Self {
+        let folder = Some(folder);
+        Self { folder, ..self }
     }
 
     /// Returns the number of tries that failed since the trouble began that there is.
@@ -172,9 +141,17 @@ impl Writer {
 
     /// Writes all that waits, whatever the pause, and closes the store.
     pub(super) fn finish(&mut self, now: Now) {
-        self.counted = None;
+        self.hours.are_due();
+        self.looked = None;
         if let Err(fault) = self.work(now) {
             self.failed(&fault, now);
+            // What was removed or broken is begun anew at once.
+            let is_anew = |trouble: &Trouble| trouble.until <= now.at;
+            if self.trouble.as_ref().is_some_and(is_anew)
+                && let Err(fault) = self.work(now)
+            {
+                self.failed(&fault, now);
+            }
         }
         if let Some(database) = self.database.take() {
             // Whoever reads meanwhile keeps the log. It is read again at the next start.
@@ -184,18 +161,45 @@ impl Writer {
 
     /// Returns whether a sweep is under way.
     fn work(&mut self, now: Now) -> Result<bool, Fault> {
+        if let Some(folder) = &self.folder {
+            let number = folder.standing().map_err(|_| Fault::Away)?;
+            if number != self.number {
+                self.looked = None;
+            }
+        }
         self.look(now)?;
         let mut database = match self.database.take() {
             Some(database) => database,
-            None => Database::open(&self.place, self.options)?,
+            None => self.open()?,
         };
         let done = self.work_on(&mut database, now);
         self.database = Some(database);
         done
     }
 
+    /// Opens the store, in the folder as it is now.
+    fn open(&mut self) -> Result<Database, Fault> {
+        let number = match &self.folder {
+            // Nothing may be begun where another server writes.
+            Some(folder) => folder.look().map_err(|_| Fault::Away)?,
+            None => 0,
+        };
+        let database = Database::open(&self.place, self.options)?;
+        if number != self.number && self.state.is_read() {
+            // Another server may have written to it meanwhile, also where it is the same.
+            self.state.forget_file();
+            self.kept.all_changed();
+        }
+        self.number = number;
+        Ok(database)
+    }
+
     fn work_on(&mut self, database: &mut Database, now: Now) -> Result<bool, Fault> {
         if !self.state.knows(database.identity()) {
+            if self.state.knows_another(database.identity()) {
+                // What was written is in that one.
+                self.kept.all_changed();
+            }
             self.read(database, now)?;
         }
         if let Some(fault) = database.unwritable() {
@@ -249,8 +253,9 @@ impl Writer {
         if about >= MANY {
             tell!(STORE_READING, file = file, devices = about);
         }
-        if !self.state.is_read() {
-            self.kept.read_served(database.served()?);
+        let served = database.served()?;
+        if !self.state.is_read() && self.state.read_served() {
+            self.kept.read_served(served);
         }
         let mut load = database.load(self.kept.served());
         self.read_all(&mut || load.next())?;
@@ -297,10 +302,7 @@ impl Writer {
         let mut is_tried = self.trouble.is_none() && !is_due;
         loop {
             let kept = &*self.kept;
-            let taken = Taken {
-                kept,
-                devices: kept.take_changed(BATCH),
-            };
+            let taken = Taken::new(kept, BATCH);
             if taken.devices.is_empty() && is_tried {
                 return Ok(());
             }
@@ -323,42 +325,21 @@ impl Writer {
 
     /// Adds counts to those of this hour, once in a minute.
     fn count(&mut self, database: &mut Database, now: Now) -> Result<(), Fault> {
-        let is_due = self
-            .counted
-            .is_none_or(|last| now.at.duration_since(last) >= MINUTE);
-        if !is_due {
+        if !self.hours.is_due(now.at) {
             return Ok(());
         }
-        let hour = now.since_1970().as_secs() / 3600;
-        for (kind, label, count) in self.kept.take_hour() {
-            let key = (hour, kind, label);
-            if self.counts.len() < HOUR_COUNTS || self.counts.contains_key(&key) {
-                let sum = self.counts.entry(key).or_default();
-                let before = if kind == VERSIONS { 0 } else { *sum };
-                *sum = before.saturating_add(count);
-            }
-        }
+        self.hours
+            .take(&*self.kept, now.since_1970().as_secs() / 3600);
         // The time served is written with them, also where no device says anything.
         database.write(&[], self.kept.served(), now.millis())?;
-        while let Some(&(hour, ..)) = self.counts.keys().next() {
-            let of_hour = self.counts.iter();
-            let of_hour = of_hour.take_while(|((of, ..), _)| *of == hour);
-            let counts: Vec<_> = of_hour
-                .map(|((_, kind, label), count)| (*kind, label.clone(), *count))
-                .collect();
-            database.count(hour, &counts)?;
-            self.counts.retain(|(of, ..), _| *of != hour);
-        }
-        self.counted = Some(now.at);
-        Ok(())
+        self.hours.write(database, now.at)
     }
 
     /// Tells that the store can be written again, if anybody heard that it could not.
     fn recovered(&mut self, now: Now) {
         if let Some(trouble) = self.trouble.take()
-            && !trouble.told.is_empty()
+            && let Some(seconds) = trouble.over(now.at)
         {
-            let seconds = now.at.duration_since(trouble.since).as_secs();
             let file = self.place.file();
             let tries = trouble.tries;
             tell!(
@@ -371,7 +352,11 @@ impl Writer {
     }
 
     fn failed(&mut self, fault: &Fault, now: Now) {
+        let is_lost = |folder: &StateFolder| folder.look().is_err();
         let closer = match fault {
+            Fault::Full | Fault::Locked | Fault::Away => None,
+            // What is wrong with the store is the folder.
+            _ if self.folder.as_ref().is_some_and(is_lost) => Some(Fault::Away),
             Fault::Failing(_) => self.place.refuses(),
             _ => None,
         };
@@ -379,8 +364,17 @@ impl Writer {
         match fault {
             Fault::Broken(error) => return self.broken(error, now),
             Fault::Gone => return self.gone(now),
+            Fault::Away => {
+                if let Some(database) = self.database.take() {
+                    database.leave();
+                }
+            }
             // Only a new connection finds out whether these are over.
-            Fault::Newer { .. } | Fault::ReadOnly(_) | Fault::Failing(_) | Fault::Older { .. } => {
+            Fault::Newer { .. }
+            | Fault::ReadOnly(_)
+            | Fault::Failing(_)
+            | Fault::NoFile(_)
+            | Fault::Older { .. } => {
                 self.database = None;
             }
             Fault::Full | Fault::Locked => {}
@@ -390,37 +384,25 @@ impl Writer {
 
     /// Returns the trouble that there is now, from a moment on where there was none.
     fn in_trouble(&mut self, now: Now) -> &mut Trouble {
-        self.trouble.get_or_insert_with(|| Trouble {
-            since: now.at,
-            told: Vec::new(),
-            tries: 0,
-            pause: FIRST_PAUSE,
-            until: now.at,
-        })
+        self.trouble.get_or_insert_with(|| Trouble::new(now.at))
     }
 
     /// Takes a fault that has to pass by itself.
     fn troubled(&mut self, fault: &Fault, now: Now) {
-        let trouble = self.in_trouble(now);
-        trouble.tries += 1;
-        trouble.until = now.at + trouble.pause;
-        trouble.pause = (trouble.pause * 2).min(LONGEST_PAUSE);
-        let is_worth_it = *fault != Fault::Locked || now.at.duration_since(trouble.since) >= LOCK;
-        let kind = discriminant(fault);
-        let is_news = is_worth_it && !trouble.told.contains(&kind);
-        if is_news {
-            trouble.told.push(kind);
-        }
-        let is_newer = matches!(fault, Fault::Newer { .. });
-        let why = is_worth_it.then(|| self.event(fault));
-        if let (true, Some(why)) = (is_news, &why) {
+        let weight = self.in_trouble(now).failed_again(fault, now.at);
+        let why = (weight != Weight::None).then(|| self.event(fault));
+        let is_away = *fault == Fault::Away;
+        if let (Weight::News, Some(why)) = (weight, &why)
+            && !is_away
+        {
+            // That the folder is lost was said by whoever saw it.
             say(why);
         }
         self.state.failed(why);
-        if self.state.is_read() {
+        if self.state.is_read() || is_away {
             return;
         }
-        if is_newer && is_news {
+        if matches!(fault, Fault::Newer { .. }) && weight == Weight::News {
             self.kept.is_newer();
         } else if self.database.is_none() && self.place.holds_nothing() {
             // There is none, and none can be begun: there is nothing to know.
@@ -430,6 +412,11 @@ impl Writer {
 
     fn event(&self, fault: &Fault) -> Event {
         let file = self.place.file();
+        if *fault == Fault::Away {
+            let folder = self.folder.as_ref();
+            let lost = folder.and_then(|folder| folder.standing().err());
+            return lost.unwrap_or_else(|| fault.event(file));
+        }
         let is_open = self.database.is_some();
         let is_unread = !self.state.is_read() && (is_open || !self.place.holds_nothing());
         match fault {
@@ -477,10 +464,7 @@ impl Writer {
     /// a reason why not, and an end to tell of.
     fn anew(&mut self, fault: &Fault, why: Event, now: Now) {
         say(&why);
-        let trouble = self.in_trouble(now);
-        trouble.tries += 1;
-        trouble.told.push(discriminant(fault));
-        trouble.until = now.at;
+        self.in_trouble(now).failed(fault, now.at);
         self.state.failed(Some(why));
         self.looked = None;
         if self.state.is_read() {

@@ -22,6 +22,16 @@ pub struct Act {
     pub content: Option<[u8; 16]>,
 }
 
+/// Time of an act, and who did it from where.
+pub(super) type Whose<'a> = (SystemTime, &'a str, &'a str);
+
+impl Act {
+    /// Returns whose act it is, which stays when its device is forgotten.
+    pub(super) fn whose(&self) -> Whose<'_> {
+        (self.at, &self.by, &self.from)
+    }
+}
+
 /// Kind of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActKind {

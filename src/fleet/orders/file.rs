@@ -1,7 +1,7 @@
 //! The file of orders: what it says, and what becomes of the parts that this version does not
 //! know.
 
-use super::act::{Act, ActKind, RetryOrder, written};
+use super::act::{Act, ActKind, RetryOrder, Whose, written};
 use crate::util::small_file;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -62,6 +62,9 @@ pub(super) fn read(path: &Path) -> Result<File, Unread> {
 /// Reads the text of the file.
 pub(super) fn parse(text: &[u8]) -> Result<File, Unread> {
     let broken = |what: &str| Unread::Broken(what.to_owned());
+    if text.trim_ascii().is_empty() {
+        return Err(broken("it is empty"));
+    }
     // The error of the reader may quote what stands there.
     let mut others: Map<String, Value> =
         serde_json::from_slice(text).map_err(|e| Unread::Broken(place_of(&e)))?;
@@ -86,6 +89,33 @@ impl File {
     /// Adds the newest act.
     pub(super) fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
+    }
+
+    /// Adds the acts of another file behind these, without those that are here already.
+    /// Returns whether there were any. Where a device was forgotten in that one it is in this
+    /// one, too.
+    pub(super) fn append(&mut self, newer: &Self) -> bool {
+        let before = self.entries.len();
+        let forgotten: HashSet<_> = newer.entries.iter().filter_map(Entry::forgotten).collect();
+        let is_forgotten = |entry: &Entry| {
+            let act = entry.act.as_ref();
+            act.is_some_and(|act| act.device.is_some() && forgotten.contains(&act.whose()))
+        };
+        self.entries.retain(|entry| !is_forgotten(entry));
+        let mut is_changed = self.entries.len() != before;
+        let known: HashSet<_> = self.entries.iter().map(|e| e.raw.to_string()).collect();
+        let entries = newer.entries.iter();
+        for entry in entries.filter(|entry| !known.contains(&entry.raw.to_string())) {
+            self.entries.push(entry.clone());
+            is_changed = true;
+        }
+        for (name, value) in &newer.others {
+            if !self.others.contains_key(name) {
+                self.others.insert(name.clone(), value.clone());
+                is_changed = true;
+            }
+        }
+        is_changed
     }
 
     /// Takes a device out of all acts about it.
@@ -221,6 +251,13 @@ impl Entry {
     fn read(raw: Value) -> Self {
         let act = read_act(&raw);
         Self { raw, act }
+    }
+
+    /// Returns whose order it was, where it is about a device that was forgotten.
+    fn forgotten(&self) -> Option<Whose<'_>> {
+        let act = self.act.as_ref()?;
+        let is_it = act.device.is_none() && act.kind == ActKind::Retry;
+        is_it.then(|| act.whose())
     }
 
     /// Takes a device out.

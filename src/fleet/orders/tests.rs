@@ -8,6 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
+mod again;
+mod elsewhere;
+
 const MAC: &str = "aa:bb:cc:00:00:01";
 const OTHER: &str = "aa:bb:cc:00:00:02";
 
@@ -52,6 +55,21 @@ impl Place {
         let paths = items.map(|item| item.unwrap().path());
         let is_aside = |path: &PathBuf| path.display().to_string().contains(".broken-");
         paths.filter(is_aside).collect()
+    }
+}
+
+impl Orders {
+    /// Orders one file again, or all.
+    fn retry(
+        &self,
+        device: &str,
+        file: Option<(&str, [u8; 16])>,
+        by: &str,
+        from: &str,
+        now: SystemTime,
+    ) -> io::Result<()> {
+        let files = file.as_ref().map(std::slice::from_ref);
+        self.retry_all(device, files, by, from, now)
     }
 }
 
@@ -257,7 +275,8 @@ fn several_files_are_ordered_at_once_or_not_at_all() {
     };
     let both = [Some([1; 16]), Some([2; 16])];
     assert_eq!(contents(&place.good()), both);
-    fs::remove_dir_all(place.dir.path()).unwrap();
+    fs::remove_file(place.file()).unwrap();
+    fs::create_dir(place.file()).unwrap();
     let more = [("y.bin", [3; 16]), ("y.bin", [4; 16])];
     let refused = orders.retry_all(MAC, Some(&more), "a", "b", second(2));
     assert_eq!(id(&refused.unwrap_err()), "orders.unwritten");
@@ -356,7 +375,7 @@ fn what_cannot_be_kept_is_not_taken() {
     orders.retry(MAC, None, "admin", "::1", second(1)).unwrap();
     fs::remove_dir_all(place.dir.path()).unwrap();
     let refused = orders.forget(MAC, "admin", "::1", second(2)).unwrap_err();
-    assert_eq!(id(&refused), "orders.unwritten");
+    assert_eq!(id(&refused), "orders.away");
     // What was in force is so still.
     assert_eq!(orders.retries().len(), 1);
 }

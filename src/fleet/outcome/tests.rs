@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod joined;
+
 const TERM: u64 = 10_000;
 
 fn build(version: &str, hash: Option<u8>) -> Arc<Build> {
@@ -31,6 +33,11 @@ struct World {
     attempt: u8,
     boot: u32,
     changes: Vec<Change>,
+    term: u64,
+    /// What the store knows, while it is not read yet.
+    stored: Option<History>,
+    /// What the device said since then that it runs.
+    said: Option<Arc<Build>>,
 }
 
 impl World {
@@ -44,6 +51,9 @@ impl World {
             attempt: 0,
             boot: 1,
             changes: Vec::new(),
+            term: TERM,
+            stored: None,
+            said: None,
         }
     }
 
@@ -51,7 +61,7 @@ impl World {
         Moment {
             wall: 1_800_000_000_000 + self.served,
             served: self.served,
-            term: TERM,
+            term: self.term,
         }
     }
 
@@ -69,6 +79,28 @@ impl World {
         self.boot += 1;
         let change = self.history.checked(runs, self.now());
         self.changes.extend(change);
+        self.said = Some(Arc::clone(runs));
+    }
+
+    /// Starts anew: nothing is known but what comes from now on.
+    fn start(&mut self) {
+        if self.stored.is_none() {
+            self.stored = Some(std::mem::take(&mut self.history));
+            self.said = None;
+        }
+    }
+
+    /// Reads what was stored.
+    fn read(&mut self) {
+        let Some(mut stored) = self.stored.take() else {
+            return;
+        };
+        let now = self.now();
+        self.changes.extend(stored.restarted(now));
+        let since = std::mem::replace(&mut self.history, stored);
+        let said = self.said.as_deref().filter(|build| build.is_said());
+        let changes = self.history.join(Some(since), said, now);
+        self.changes.extend(changes);
     }
 
     fn step(&mut self, step: &str) {
@@ -93,20 +125,38 @@ impl World {
             "whole" => self.history.fetched(self.number, now),
             "cut" => self.history.cut(self.number, self.attempt, now),
             "late" => {
-                self.served += TERM;
+                self.served += self.term;
                 None
             }
             "wait" => {
-                self.served += TERM;
+                self.served += self.term;
                 self.history.waited(self.now())
+            }
+            // Somebody changes `gateway.fleet.silent_after`.
+            "shorter" | "usual" | "longer" => {
+                self.term = match step {
+                    "shorter" => TERM / 4,
+                    "usual" => TERM,
+                    _ => 4 * TERM,
+                };
+                None
+            }
+            "start" | "read" => {
+                if step == "start" {
+                    self.start();
+                } else {
+                    self.read();
+                }
+                None
             }
             "look" => self.history.waited(now),
             "restart" => self.history.restarted(now),
-            "old" | "new" | "newer" | "other" => {
+            "old" | "new" | "newer" | "other" | "unsaid" => {
                 let runs = match step {
                     "old" => Arc::clone(&self.before),
                     "new" => build("2.0", Some(2)),
                     "newer" => build("30.0", Some(3)),
+                    "unsaid" => Arc::default(),
                     _ => build("9.9", Some(9)),
                 };
                 self.check(&runs);
@@ -182,6 +232,15 @@ fn an_offer_ends_as_the_device_shows() {
             "old a begin whole new b begin whole old",
             &["succeeded", "rolled-back"],
         ),
+        // A body that was lost, or broke before it said what runs, ends nothing.
+        ("old a begin whole unsaid", &["fetched"]),
+        ("old a begin whole unsaid old", &["rolled-back"]),
+        ("old a begin whole unsaid new", &["succeeded"]),
+        ("old a begin whole unsaid wait", &["silent"]),
+        ("old a begin whole late unsaid", &["fetched"]),
+        ("old a begin whole late unsaid look", &["silent"]),
+        ("old a begin whole wait unsaid new", &["succeeded"]),
+        ("unsaid a begin whole new unsaid", &["succeeded"]),
         // Flashed by hand with what an older offer was.
         (
             "old a begin whole old b begin whole newer new",
@@ -189,6 +248,77 @@ fn an_offer_ends_as_the_device_shows() {
         ),
     ] {
         assert_eq!(played(steps).ends(), ends, "{steps}");
+    }
+}
+
+/// Whoever changes the term sees it on the devices that wait already.
+#[test]
+fn a_term_that_changes_is_reckoned_from_its_begin() {
+    for (steps, end) in [
+        // Each step takes a second, and the usual term ten: what is looked at below came
+        // whole three to five seconds before.
+        ("old a begin whole old", "rolled-back"),
+        ("old a begin whole look look look", "fetched"),
+        ("old a begin whole look look shorter look", "silent"),
+        ("old a begin whole look look shorter old", "silent"),
+        ("old a begin whole longer late usual look", "silent"),
+        ("old a begin whole shorter usual look look", "fetched"),
+        ("old a begin whole late longer look", "fetched"),
+        ("old a begin whole late longer old", "rolled-back"),
+        ("old a begin whole late longer usual look", "silent"),
+        ("old a begin whole look shorter restart look", "silent"),
+        ("old a begin look look shorter look", "interrupted"),
+        ("old a look look shorter look", "interrupted"),
+        // What ended stays ended, but for a success.
+        ("old a begin whole wait longer look old", "silent"),
+        ("old a begin whole wait longer new", "succeeded"),
+    ] {
+        assert_eq!(played(steps).ends(), [end], "{steps}");
+    }
+}
+
+#[test]
+fn who_says_half_of_what_it_runs_says_as_much() {
+    let checked = |image: OfferedImage, before: Build, now: Build| {
+        let mut world = World::new();
+        world.images[0] = Arc::new(image);
+        world.before = Arc::new(before);
+        for step in ["a", "begin", "whole"] {
+            world.step(step);
+        }
+        world.check(&Arc::new(now));
+        world.ends()[0]
+    };
+    let hash = |byte| Build {
+        elf_sha256: Some([byte; 32]),
+        ..Build::default()
+    };
+    let hashed = || (*image("2.0", Some(2))).clone();
+    let foreign = || (*image("2.0", None)).clone();
+    let both = || (*build("1.0", Some(1))).clone();
+    let version = |version| (*build(version, None)).clone();
+    for (image, before, now, end) in [
+        (hashed(), both(), hash(2), "succeeded"),
+        (hashed(), both(), hash(1), "rolled-back"),
+        (hashed(), version("1.0"), hash(1), "interrupted"),
+        // The image has no hash: one of what runs says nothing of it.
+        (foreign(), both(), hash(1), "fetched"),
+        (foreign(), both(), version("1.0"), "rolled-back"),
+        (foreign(), Build::default(), version("2.0"), "succeeded"),
+        (foreign(), Build::default(), version("1.0"), "interrupted"),
+        // Nobody said 0.0.0.
+        (
+            OfferedImage {
+                inside: Some("0.0.0".into()),
+                ..foreign()
+            },
+            both(),
+            Build::default(),
+            "fetched",
+        ),
+    ] {
+        let shown = format!("{image:?} {before:?} {now:?}");
+        assert_eq!(checked(image, before, now), end, "{shown}");
     }
 }
 
@@ -286,24 +416,6 @@ fn what_is_kept_is_bounded() {
     assert_eq!(history.times_failed(Content([99; 16])), None);
 }
 
-#[test]
-fn what_failed_once_makes_room_for_what_fails_next() {
-    let mut history = History::default();
-    let world = World::new();
-    for n in 0..40u8 {
-        history.fail(Content([n; 16]), world.now());
-        if n < 3 {
-            history.fail(Content([n; 16]), world.now());
-        }
-    }
-    assert_eq!(history.failed.len(), FAILED);
-    for n in 0..3 {
-        assert_eq!(history.times_failed(Content([n; 16])), Some(2));
-    }
-    assert_eq!(history.times_failed(Content([39; 16])), Some(1));
-    assert_eq!(history.times_failed(Content([99; 16])), Some(0));
-}
-
 proptest! {
     /// No order of events leads to a state without a way out, counts a device twice in one
     /// offer, or calls a cut transfer a failure.
@@ -311,8 +423,9 @@ proptest! {
     fn every_order_of_events_ends(
         steps in prop::collection::vec(
             prop::sample::select(vec![
-                "old", "new", "newer", "other", "a", "b", "force", "begin", "whole", "cut",
-                "look", "wait", "late", "restart",
+                "old", "new", "newer", "other", "unsaid", "a", "b", "force", "begin", "whole",
+                "cut", "look", "wait", "late", "restart", "shorter", "usual", "longer",
+                "start", "read",
             ]),
             0..60,
         ),
@@ -331,12 +444,20 @@ proptest! {
             if matches!(*step, "a" | "b" | "force") && world.ends().len() > before.len() {
                 is_whole.remove(&world.number);
             }
+            let last = world.history.offers.last();
+            if matches!(*step, "look" | "wait") && let Some(last) = last.filter(|l| l.end.is_open()) {
+                prop_assert!(world.served < last.since + world.term, "{} {:?}", at, steps);
+            }
+            if *step == "unsaid" {
+                prop_assert!(new.is_empty(), "{} {:?}", at, steps);
+            }
             for change in new {
                 prop_assert_ne!(change.from, Some(change.to));
                 if change.to.is_failure() {
                     // Only what came whole fails, and at most once.
                     prop_assert_eq!(change.from, Some(OfferEnd::Fetched), "{}", step);
-                    prop_assert!(is_whole.contains_key(&world.number), "{} {:?}", at, steps);
+                    let is_whole = is_whole.contains_key(&world.number) || *step == "read";
+                    prop_assert!(is_whole, "{} {:?}", at, steps);
                 }
             }
             prop_assert!(world.history.offers.len() <= OFFERS);
@@ -347,20 +468,21 @@ proptest! {
                 prop_assert!(!offer.end.is_open(), "{:?}", world.ends());
             }
             if let Some(last) = offers.last() && last.end.is_open() {
-                prop_assert!(last.due <= world.served + TERM);
+                prop_assert!(last.since <= world.served);
             }
             let failures: u32 = world.history.failed.iter().map(|failed| failed.times).sum();
             let failed = world.changes.iter().filter(|change| change.to.is_failure());
             prop_assert!(failures as usize <= failed.count());
         }
+        world.read();
         // A clock that jumps back, or one that was lost, holds nothing up for ever.
         world.served = world.served.saturating_sub(back);
         let now = world.now();
         world.history.restarted(now);
-        world.served += TERM;
+        world.served += world.term;
         let now = world.now();
         world.history.waited(now);
-        prop_assert_eq!(world.history.due(), None, "{:?}", world.ends());
+        prop_assert_eq!(world.history.waits_since(), None, "{:?}", world.ends());
         // And every offer goes on, or is followed by one that does.
         world.step("a");
         world.step("begin");

@@ -1,92 +1,143 @@
 //! Secrets of the state folder: made once, read ever after, and nobody else's to read.
 
 use super::aside::set_aside;
+use super::rights::{is_open_to_others, shown};
+use crate::event::tell;
 use crate::util::{durable, small_file};
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fs::{self, Permissions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
 /// Name of the file with the key of download tokens.
-const TOKEN_KEY: &str = "token.key";
+pub(super) const TOKEN_KEY: &str = "token.key";
 /// Name of the file with the administrator's token.
-const ADMIN_TOKEN: &str = "admin.token";
+pub(super) const ADMIN_TOKEN: &str = "admin.token";
 /// Rights of a secret.
 const MODE: u32 = 0o600;
 
-/// Returns the key of download tokens. It is made where there is none.
-pub(super) fn key(dir: &Path) -> io::Result<[u8; 32]> {
-    kept(&dir.join(TOKEN_KEY))
+/// A secret, as it is used.
+pub(super) type Secret = [u8; 32];
+
+/// State of the file of a secret that is in use.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It holds that secret, or does so again.
+    Same,
+    /// It holds another one, and stays.
+    Another,
 }
 
-/// Returns the administrator's token. It is made where there is none.
-pub(super) fn admin_token(dir: &Path) -> io::Result<String> {
-    Ok(written(&kept(&dir.join(ADMIN_TOKEN))?))
-}
-
-/// Reads the administrator's token where there is one.
-pub(super) fn read_admin_token(dir: &Path) -> io::Result<String> {
-    let text = small_file::read(&dir.join(ADMIN_TOKEN))?;
-    let token = secret_of(&text).map(|token| written(&token));
-    token.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, NO_TOKEN))
-}
-
+const EMPTY: &str = "it is empty";
 const NO_TOKEN: &str = "it holds no token of 43 base64url characters";
 
-fn secret_of(text: &[u8]) -> Option<[u8; 32]> {
-    let secret = URL_SAFE_NO_PAD.decode(text.trim_ascii()).ok()?;
-    secret.try_into().ok()
+/// Reads a secret.
+///
+/// # Errors
+///
+/// The file cannot be read (`InvalidInput`, `FileTooLarge`: it never can), or holds none
+/// (`InvalidData`).
+pub(super) fn read(file: &Path) -> io::Result<Secret> {
+    let text = small_file::read(file)?;
+    let text = text.trim_ascii();
+    let secret = URL_SAFE_NO_PAD.decode(text).ok();
+    let secret = secret.and_then(|secret| secret.try_into().ok());
+    secret.ok_or_else(|| {
+        let why = if text.is_empty() { EMPTY } else { NO_TOKEN };
+        io::Error::new(ErrorKind::InvalidData, why)
+    })
 }
 
-fn written(secret: &[u8; 32]) -> String {
+/// Returns the text of a secret, as it is written to its file and shown by who bears it.
+pub(super) fn written(secret: &Secret) -> String {
     URL_SAFE_NO_PAD.encode(secret)
 }
 
 /// Reads a secret, or makes one. What is there and is none is set aside; what cannot be read
-/// for another reason may be right a moment later, and stays.
-fn kept(file: &Path) -> io::Result<[u8; 32]> {
-    use io::ErrorKind::{FileTooLarge, InvalidInput, NotFound};
-    let why = match small_file::read(file) {
-        Ok(text) => match secret_of(&text) {
-            Some(secret) => {
-                shut(file);
-                return Ok(secret);
-            }
-            None if text.trim_ascii().is_empty() => Some("it is empty".to_owned()),
-            None => Some("it holds no secret as this server writes one".to_owned()),
-        },
-        Err(error) if error.kind() == NotFound => None,
-        Err(error) if [InvalidInput, FileTooLarge].contains(&error.kind()) => {
-            Some(error.to_string())
+/// for another reason may be right a moment later, and stays. `is_shut` says that nobody else
+/// could have come to the file.
+pub(super) fn kept(file: &Path, is_shut: bool) -> io::Result<Secret> {
+    match read(file) {
+        Ok(secret) => {
+            shut(file, is_shut);
+            Ok(secret)
         }
-        Err(error) => return Err(error),
-    };
-    let mut secret = [0; 32];
-    rand::fill(&mut secret).map_err(|_| io::Error::other("the system has no random numbers"))?;
-    if let Some(why) = why {
-        set_aside(file, &why, SystemTime::now())?;
+        Err(error) => {
+            let secret = random()?;
+            replace(file, &secret, error)?;
+            Ok(secret)
+        }
     }
-    // A power cut that undoes it costs a new one.
-    let text = written(&secret) + "\n";
-    let _ = durable::replace(file, text.as_bytes(), MODE)?;
+}
+
+/// Makes a secret in the place of what is there, if anything is.
+pub(super) fn make(file: &Path) -> io::Result<Secret> {
+    let secret = random()?;
+    write(file, &secret)?;
     Ok(secret)
 }
 
-/// Shuts a secret to others that came back from somewhere with other rights.
-fn shut(file: &Path) {
-    let mode = fs::metadata(file).map(|about| about.permissions().mode());
-    if mode.is_ok_and(is_open_to_others) {
-        let _ = fs::set_permissions(file, Permissions::from_mode(MODE));
+/// Writes a secret that is in use to where none is. Another one stays.
+pub(super) fn keep(file: &Path, secret: &Secret, is_shut: bool) -> io::Result<Again> {
+    match read(file) {
+        Ok(found) => {
+            shut(file, is_shut);
+            let is_same = found == *secret;
+            Ok(if is_same { Again::Same } else { Again::Another })
+        }
+        Err(error) => replace(file, secret, error).map(|()| Again::Same),
     }
 }
 
-/// Tells whether others than its owner have a right to what has this mode.
-pub(super) fn is_open_to_others(mode: u32) -> bool {
-    [0o040, 0o020, 0o010, 0o004, 0o002, 0o001]
-        .iter()
-        .any(|right| mode & right != 0)
+/// Writes a secret where a file could not be read, for this reason: nothing was there, or
+/// nothing of use, which is set aside.
+fn replace(file: &Path, secret: &Secret, why: io::Error) -> io::Result<()> {
+    use ErrorKind::{FileTooLarge, InvalidData, InvalidInput, NotFound};
+    match why.kind() {
+        NotFound => {}
+        InvalidData | InvalidInput | FileTooLarge => {
+            set_aside(file, &why.to_string(), SystemTime::now())?;
+        }
+        _ => return Err(why),
+    }
+    write(file, secret)
+}
+
+fn write(file: &Path, secret: &Secret) -> io::Result<()> {
+    let text = written(secret) + "\n";
+    // A power cut that undoes it costs a new one.
+    let _ = durable::replace(file, text.as_bytes(), MODE)?;
+    Ok(())
+}
+
+fn random() -> io::Result<Secret> {
+    let mut secret = [0; 32];
+    rand::fill(&mut secret).map_err(|_| io::Error::other("the system has no random numbers"))?;
+    Ok(secret)
+}
+
+/// Shuts a secret to others that came back from somewhere with other rights. Where others
+/// could come to it, that is said: they may know it.
+pub(super) fn shut(file: &Path, is_shut: bool) {
+    let Ok(about) = fs::metadata(file) else {
+        return;
+    };
+    let mode = about.permissions().mode() & 0o7777;
+    if !is_open_to_others(mode) {
+        return;
+    }
+    let error = fs::set_permissions(file, Permissions::from_mode(MODE)).err();
+    if error.is_some() || !is_shut {
+        let error = error.as_ref();
+        tell!(
+            STATE_SECRET_OPEN,
+            file = file,
+            mode = shown(mode),
+            error = error
+        );
+    }
 }

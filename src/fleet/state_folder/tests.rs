@@ -1,9 +1,15 @@
+use super::hold::AGAIN;
+use super::rights::share_of;
 use super::*;
 use crate::event::Value;
 use crate::event::witness::witness;
 use std::collections::BTreeSet;
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::{Arc, Mutex};
+use std::thread;
+
+mod lost;
 
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o7777
@@ -74,21 +80,6 @@ fn one_server_has_it() {
 }
 
 #[test]
-fn a_lock_that_was_removed_keeps_nobody_out() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = StateFolder::open(dir.path()).unwrap();
-    fs::remove_file(dir.path().join(LOCK)).unwrap();
-    let second = StateFolder::open(dir.path()).unwrap();
-    // The file of the first has no name any more.
-    drop(first);
-    assert!(matches!(
-        StateFolder::open(dir.path()),
-        Err(StateError::Held(_))
-    ));
-    drop(second);
-}
-
-#[test]
 fn what_cannot_be_written_is_named_with_its_reason() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
@@ -128,16 +119,50 @@ fn only_what_is_ours_alone_is_shut() {
     );
     drop(folder);
     // A folder of data may be another program's to read.
-    set_mode(dir.path(), 0o750);
     fs::write(dir.path().join(".config.yaml"), "").unwrap();
-    let (_folder, said) = said(|| StateFolder::open(dir.path()).unwrap());
-    assert_eq!((said, mode(dir.path())), (vec!["state.wide"], 0o750));
+    for (wide, event) in [
+        (0o750, "state.wide"),
+        (0o755, "state.wide"),
+        (0o1777, "state.wide"),
+        (0o777, "state.replaceable"),
+        (0o770, "state.replaceable"),
+    ] {
+        set_mode(dir.path(), wide);
+        let (_folder, said) = said(|| StateFolder::open(dir.path()).unwrap());
+        assert_eq!((said, mode(dir.path())), (vec![event], wide), "{wide:o}");
+    }
+}
+
+#[test]
+fn a_secret_that_others_could_read_is_shut_and_told_of() {
+    for (wide, is_told) in [(0o700, false), (0o711, true), (0o777, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = StateFolder::open(dir.path()).unwrap();
+        folder.key().unwrap();
+        folder.admin_token().unwrap();
+        drop(folder);
+        let files = ["token.key", "admin.token"].map(|name| dir.path().join(name));
+        set_mode(&files[0], 0o604);
+        set_mode(&files[1], 0o660);
+        set_mode(dir.path(), wide);
+        let folder = StateFolder::open(dir.path()).unwrap();
+        let ((), said) = said(|| {
+            folder.key().unwrap();
+            folder.admin_token().unwrap();
+        });
+        let expected = if is_told { 2 } else { 0 };
+        assert_eq!(said, vec!["state.secret-open"; expected], "{wide:o}");
+        for file in files {
+            assert_eq!(mode(&file), 0o600);
+        }
+    }
 }
 
 #[test]
 fn secrets_are_made_once() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = StateFolder::open(dir.path()).unwrap();
+    let state = dir.path().join("state");
+    let folder = StateFolder::open(&state).unwrap();
     let (key, token) = (folder.key().unwrap(), folder.admin_token().unwrap());
     assert_ne!(key, [0; 32]);
     assert!(
@@ -146,18 +171,18 @@ fn secrets_are_made_once() {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     );
-    let file = dir.path().join("admin.token");
+    let file = state.join("admin.token");
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{token}\n"));
-    assert_eq!(read_admin_token(dir.path()).unwrap(), token);
+    assert_eq!(read_admin_token(&state).unwrap(), token);
     // Somebody copied it back.
     set_mode(&file, 0o644);
     fs::write(&file, &token).unwrap();
     let ((again, same), said) = said(|| (folder.key().unwrap(), folder.admin_token().unwrap()));
     assert_eq!((again, &*same, said), (key, &*token, vec![]));
     for name in ["admin.token", "token.key"] {
-        assert_eq!(mode(&dir.path().join(name)), 0o600);
+        assert_eq!(mode(&state.join(name)), 0o600);
     }
-    assert_eq!(names(dir.path()).len(), 3);
+    assert_eq!(names(&state).len(), 3);
     let other = tempfile::tempdir().unwrap();
     assert_ne!(StateFolder::open(other.path()).unwrap().key().unwrap(), key);
 }

@@ -1,9 +1,13 @@
 //! The API of the admin address: every reply is held against its description.
 
-use super::super::support::server::{Setup, request};
-use super::super::support::{Server, until};
-use super::{ANY_PORT, READER, is_error, with_reader};
+use super::super::support::admin::ask;
+use super::super::support::server::{BINARY, Setup, request};
+use super::super::support::{Reserved, Server, until};
+use super::{ANY_PORT, READER, is_error, started, with_reader};
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
 use xiaozhi_image_builder::Image;
 
 #[test]
@@ -38,6 +42,8 @@ fn what_is_told_is_as_it_is_described() {
         ("/api/v1/devices/no%2Fbody", 404),
         ("/api/v1/devices/%ff", 404),
         ("/api/v1/offers?end=silent&file=a&limit=1", 200),
+        ("/api/v1/offers?newest=true&end=silent", 200),
+        ("/api/v1/offers?newest=yes", 400),
         ("/api/v1/offers?end=failed", 400),
     ] {
         assert_eq!(server.admin_json("GET", path, "").0, status, "{path}");
@@ -106,7 +112,7 @@ fn a_device_that_checks_in_is_shown() {
     for (query, count) in [
         ("version=1.6.0", 1),
         ("version=1.6.6", 0),
-        ("q=DD-EE", 0),
+        ("q=DD-EE", 1),
         ("q=dd:ee", 1),
         ("end=offered", 1),
     ] {
@@ -192,4 +198,120 @@ fn what_is_measured_is_told_to_who_may_look() {
     for name in ["xiaozhi_ota_build_info{", "process_start_time_seconds "] {
         assert!(reply.text().contains(name), "{}", reply.text());
     }
+}
+
+#[test]
+fn a_device_is_found_by_a_part_of_its_address_as_people_type_it() {
+    let port = Reserved::new();
+    let address = format!("127.0.0.1:{}", port.port());
+    drop(port);
+    let config = format!("gateway:\n  admin: {{listen: '{address}'}}\n");
+    let server = Setup::new().start(&config);
+    for device in ["aa:bb:cc:dd:ee:01", "AA-BB-0C-DD-EE-02", "1aabb2000003"] {
+        let body = br#"{"application":{"version":"1.6.0"},"board":{"name":"some-board"}}"#;
+        let headers = [("Device-Id", device), ("Client-Id", "c")];
+        let check = request("POST", "/xiaozhi/ota/", &headers, body);
+        assert_eq!(server.send("http", &check).status, 200);
+    }
+    let [one, two, three] = [
+        "aa:bb:cc:dd:ee:01",
+        "aa:bb:0c:dd:ee:02",
+        "1a:ab:b2:00:00:03",
+    ];
+    for (q, found) in [
+        ("aa-bb", vec![two, one]),
+        ("AABB", vec![three, two, one]),
+        ("aa:bb:c", vec![one]),
+        ("aabb.cc", vec![one]),
+        ("AA-BB-0", vec![two]),
+        ("AABBCCDDEE01", vec![one]),
+        ("aabb.0cdd.ee02", vec![two]),
+        ("b2-00", vec![three]),
+        ("some-BOARD", vec![three, two, one]),
+        ("1.6", vec![three, two, one]),
+        ("aa-cc", vec![]),
+    ] {
+        let (status, page) = server.admin_json("GET", &format!("/api/v1/devices?q={q}"), "");
+        assert_eq!(status, 200, "{q}");
+        let devices = page["devices"].as_array().unwrap().iter();
+        let macs: Vec<_> = devices
+            .map(|device| device["mac"].as_str().unwrap())
+            .collect();
+        assert_eq!(macs, found, "{q}");
+        for by in [&["devices", q][..], &["devices", "--q", q]] {
+            let mut command = Command::new(BINARY);
+            let command = command.args(by).arg("--csv").current_dir(server.dir.path());
+            let output = command.output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success(), "{by:?}: {said}");
+            for mac in [one, two, three] {
+                assert_eq!(said.contains(mac), found.contains(&mac), "{by:?}: {said}");
+            }
+        }
+    }
+}
+
+/// Returns what is shown of connections: accepted, shaken hands with, failed to, turned away.
+#[track_caller]
+fn of_connections(server: &Server) -> [u64; 4] {
+    let reply = server.admin("GET", "/metrics", &server.admin_token(), "");
+    assert_eq!(reply.status, 200);
+    let text = reply.text();
+    [
+        "connections_accepted_total",
+        "tls_handshakes_total",
+        "tls_handshake_failures_total",
+        "connections_turned_away_total",
+    ]
+    .map(|name| {
+        let of_it = |line: &&str| line.starts_with(&format!("xiaozhi_ota_{name}"));
+        let lines = text.lines().filter(of_it);
+        let values = lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+        values.sum()
+    })
+}
+
+/// Alerts hold them against the permits of devices, and against devices' handshakes.
+#[test]
+fn connections_of_devices_alone_are_measured() {
+    let server = started();
+    let before = of_connections(&server);
+    let address = server.admin_address();
+    for _ in 0..3 {
+        assert_eq!(server.admin("GET", "/healthz", "", "").status, 200);
+        let mut stream = server.tls_over(server.admin_tcp(), "localhost", None);
+        let reply = ask(&mut stream, "GET", "/healthz", "localhost", &[], "");
+        assert_eq!(reply.status, 200);
+        // What begins as a handshake, and is none.
+        let mut stream = server.admin_tcp();
+        stream.write_all(b"\x16\x03\x01\x00\x05hello").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    // More than there is room for, of which somebody has to go.
+    let connect = |_| TcpStream::connect(address).unwrap();
+    let crowd: Vec<TcpStream> = (0..100).map(connect).collect();
+    until("somebody who is turned away", || {
+        crowd.iter().find_map(|mut stream| {
+            stream.set_nonblocking(true).unwrap();
+            let read = stream.read(&mut [0; 64]);
+            read.is_ok().then_some(())
+        })
+    });
+    drop(crowd);
+    let after = until("room for an answer", || {
+        let reply = server.admin("GET", "/healthz", "", "");
+        (reply.status == 200).then(|| of_connections(&server))
+    });
+    assert_eq!(after, before);
+    assert_eq!(server.check_in("esp32s3", "1.0.0").status, 200);
+    let check = request("GET", "/", &[], b"");
+    assert!(server.send("https", &check).status > 0);
+    let mut stream = server.tcp();
+    stream.write_all(b"\x16\x03\x01\x00\x05hello").unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+    let [accepted, shaken, failed, turned_away] = before;
+    until("those of devices", || {
+        let now = of_connections(&server);
+        (now == [accepted + 3, shaken + 1, failed + 1, turned_away]).then_some(())
+    });
 }

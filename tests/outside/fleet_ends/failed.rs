@@ -62,6 +62,14 @@ fn delete_store(dir: &Path) {
     }
 }
 
+/// Returns what `/metrics` says of orders that no device has followed.
+fn open_orders(server: &Server) -> String {
+    let reply = server.admin("GET", "/metrics", &server.admin_token(), "");
+    let mut lines = reply.text().lines();
+    let value = lines.find_map(|line| line.strip_prefix("xiaozhi_ota_orders_open "));
+    value.unwrap().to_owned()
+}
+
 #[test]
 fn what_failed_twice_is_withheld_until_it_is_ordered_again() {
     let server = setup().start(&config(TERM));
@@ -79,13 +87,16 @@ fn what_failed_twice_is_withheld_until_it_is_ordered_again() {
     let orders = fs::read_to_string(state(server.dir.path()).join("orders.json")).unwrap();
     assert_eq!((status, &told["retried"]), (200, &1.into()), "{told}");
     assert!(orders.contains(DEVICE), "{orders}");
+    assert_eq!(open_orders(&server), "1");
     // It is killed at once, and somebody puts an older store back.
     let setup = server.stop();
     delete_store(setup.path());
     fs::write(state(setup.path()).join("fleet.db"), &older).unwrap();
     let server = setup.start(&config(TERM));
+    assert_eq!(open_orders(&server), "1");
     assert!(check_in(&server, DEVICE, "1.6.0").is_some());
     assert_eq!(end(&server, DEVICE), "offered");
+    assert_eq!(open_orders(&server), "0");
 
     // It fails twice more: the order was for what was before.
     fail_twice(&server, DEVICE);

@@ -79,7 +79,7 @@ fn offer() -> impl Strategy<Value = Offer> {
     let end = proptest::sample::select(OfferEnd::ALL.to_vec());
     let numbers = (any::<u16>(), any::<u8>(), any::<u8>(), any::<u32>());
     (image, build(), end, numbers, any::<u64>(), any::<u64>()).prop_map(
-        |(image, before, end, (number, attempt, forced, forced_at), at, due)| Offer {
+        |(image, before, end, (number, attempt, forced, forced_at), at, since)| Offer {
             number,
             end,
             attempt,
@@ -88,7 +88,7 @@ fn offer() -> impl Strategy<Value = Offer> {
             image: image.into(),
             before: before.into(),
             at,
-            due,
+            since,
         },
     )
 }

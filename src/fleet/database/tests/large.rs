@@ -78,7 +78,7 @@ fn devices() -> impl Fn(u64) -> Changed {
             image: Arc::clone(&images[at(50)]),
             before: Arc::clone(build),
             at: NOW,
-            due: 123_456_789,
+            since: 123_456_789,
         });
         if n.is_multiple_of(100) {
             history.failed.push(Failure {

@@ -42,3 +42,21 @@ fn where_the_store_cannot_be_written_it_is_tried_no_more_often() {
     bench.turns(11);
     assert_eq!(bench.why(), None);
 }
+
+/// Else terms of devices that are on their way would seem to be over.
+#[test]
+fn a_reading_that_breaks_off_counts_no_time_twice() {
+    let mut bench = Bench::new(written());
+    lock(&bench.memory.0).breaks_off = true;
+    let broken_off = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bench.turn()));
+    assert!(broken_off.is_err());
+    // The thread goes on with another writer.
+    let place = Place::new(bench.folder.path().to_owned());
+    let kept: Arc<dyn Kept> = Arc::clone(&bench.memory) as _;
+    let state = Arc::clone(bench.writer.state());
+    bench.writer = Writer::new(place, kept, state, Options::default());
+    bench.turns(2);
+    assert!(bench.is_written());
+    assert_eq!(bench.memory.known().len(), 9);
+    assert_eq!(lock(&bench.memory.0).served, 77);
+}
