@@ -75,6 +75,7 @@ impl Order {
 fn refused(error: OrderError) -> Refusal {
     match error {
         OrderError::NoDevice => Refusal::NoDevice,
+        OrderError::StillReading => Refusal::StillReading,
         OrderError::NoFile => Refusal::NoFile,
         OrderError::NotKept(why) => Refusal::NotKept(why),
     }

@@ -26,6 +26,7 @@ use crate::tls::Certificates;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -189,7 +190,7 @@ impl FleetSource for House {
     }
 
     fn past(&self, stretches: &[Hours]) -> Result<Option<Vec<Step>>, Event> {
-        super::past::read(self.has_state.then_some(&*self.settings.state), stretches)
+        super::past::read(self.state.as_ref().map(StateFolder::path), stretches)
     }
 
     fn start(&self) -> Start {

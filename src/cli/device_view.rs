@@ -3,7 +3,7 @@
 
 use crate::event::shell;
 use crate::event::text::Lang;
-use crate::util::fate::{self, ENOUGH, Facts, is_failure, plain};
+use crate::util::fate::{self, Facts, is_failure, plain};
 use crate::util::terminal::{columns, one_line};
 use serde::Deserialize;
 use std::borrow::Cow;

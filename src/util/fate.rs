@@ -7,9 +7,6 @@ use crate::event::text::{Lang, Text};
 use crate::event::{Event, Kind, Value, kinds, redacted};
 use std::borrow::Cow;
 
-/// Number of times after which an image that fails on a device is offered to it no more.
-pub(crate) const ENOUGH: u64 = 2;
-
 /// Words for an end of an offer.
 pub(crate) struct End {
     /// Its name in the API.

@@ -13,7 +13,7 @@ use crate::admin::time::rfc3339;
 use crate::event::kinds::{WITHHELD_FAILED, WITHHELD_TOO_MUCH_FAILED};
 use crate::event::text::Text;
 use crate::fleet::{DeviceId, Fate, Offer, OfferEnd, Prospect, Record};
-use crate::util::fate::{ENOUGH, Facts, end_of, short as end_words};
+use crate::util::fate::{Facts, end_of, short as end_words};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
@@ -320,7 +320,7 @@ impl View {
 }
 
 fn is_given_up(failed: &FailedImage) -> bool {
-    u64::from(failed.times) >= ENOUGH
+    failed.given_up
 }
 
 fn ordered(reader: &Reader, order: &Ordered) -> Markup {

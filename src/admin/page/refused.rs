@@ -101,6 +101,10 @@ fn in_words(refusal: &Refusal, lang: Lang) -> String {
             "没有这台设备：它从未签到，或已被忘记",
             "there is no such device: it never checked in, or was forgotten",
         ),
+        Refusal::StillReading => Text::new(
+            "还在从状态目录读取设备的记录，这台设备还不知道：请稍后再试",
+            "what is known of devices is still being read from the state folder: try again in a moment",
+        ),
         Refusal::NoFile => Text::new(
             "没有给该设备下发过这个文件",
             "this device was not offered a file of this name",
