@@ -100,7 +100,7 @@ fn what_is_no_file_is_refused_by_its_name_and_devices_are_served() {
         let fields = [("file", "data/state/fleet.db"), ("found", found)];
         server.event("store.no-file", &fields);
         until("what is told", || {
-            let reply = server.admin("GET", "/readyz", "", "");
+            let reply = server.admin("GET", "/readyz", &server.admin_token(), "");
             (reply.status == 503 && reply.text().contains(found)).then_some(())
         });
         // It holds nothing that had to be known.

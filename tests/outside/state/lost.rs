@@ -25,9 +25,9 @@ fn state(server: &Server) -> PathBuf {
     server.dir.path().join("data/state")
 }
 
-/// Returns why the store is not ready, if it is not.
-fn lacks(server: &Server) -> Option<String> {
-    let reply = server.admin("GET", "/readyz", "", "");
+/// Returns why the store is not ready, if it is not, as the bearer of a token is told.
+fn lacks(server: &Server, token: &str) -> Option<String> {
+    let reply = server.admin("GET", "/readyz", token, "");
     let why = &reply.json()["checks"]["store"]["why"];
     assert_eq!(reply.status == 200, why.is_null(), "{}", reply.text());
     why.as_str().map(str::to_owned)
@@ -36,7 +36,7 @@ fn lacks(server: &Server) -> Option<String> {
 #[track_caller]
 fn is_ready(server: &Server) {
     until("a store that is ready", || {
-        lacks(server).is_none().then_some(())
+        lacks(server, "").is_none().then_some(())
     });
 }
 
@@ -87,7 +87,7 @@ fn a_removed_lock_lets_no_second_server_in() {
     assert!(is_refused(&server).contains(&pid));
     server.settle();
     assert_eq!(server.events_of("state.", &[]).len(), 1);
-    assert_eq!(lacks(&server), None);
+    assert_eq!(lacks(&server, ""), None);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_folder_that_is_made_again_is_taken_with_all_that_is_in_use() {
     let before = content(&dir);
     remove(&dir);
     server.event("state.lost", &[("dir", "data/state")]);
-    let why = lacks(&server).unwrap();
+    let why = lacks(&server, &token).unwrap();
     assert!(why.contains("No such file"), "{why}");
     assert!(check_in(&server, DEVICE, "1.6.0").is_some());
     let reply = server.admin("DELETE", &format!("/api/v1/devices/{DEVICE}"), &token, "");
@@ -168,7 +168,7 @@ fn another_servers_folder_is_left_alone_until_it_goes() {
     });
     assert!(line.contains(" - ERROR - "), "{line}");
     let before = content(&dir);
-    assert!(lacks(&server).unwrap().contains(&pid));
+    assert!(lacks(&server, &token).unwrap().contains(&pid));
     assert_eq!(server.check_in("esp32s3", "1.6.0").status, 200);
     // By its own token: the file has the other's.
     let path = format!("/api/v1/devices/{DEVICE}");
