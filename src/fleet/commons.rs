@@ -37,7 +37,7 @@ pub(super) struct Commons {
     most: usize,
     /// Number of new ones before those that nobody has any more are looked for.
     until_sweep: usize,
-    /// What stands for a description that there is no room for.
+    /// The description that stands for one that there is no room for.
     nothing: (Arc<Profile>, Arc<Build>),
 }
 
@@ -58,7 +58,7 @@ impl Whose {
     }
 }
 
-/// What of a description is new, as it is kept.
+/// The part of a description that is new, as it is kept.
 #[derive(Debug, Default)]
 pub(super) struct Described {
     /// `None` where nothing is new, or there is no room for it.
