@@ -40,7 +40,7 @@ pub(crate) struct FileView {
 pub(crate) enum OrderError {
     /// Nobody knows the device.
     NoDevice,
-    /// What is known of devices is still being read, and the device may be among them.
+    /// The store is still being read, and the device may be among them.
     StillReading,
     /// The device was never offered the file.
     NoFile,

@@ -37,7 +37,7 @@ pub(super) struct Commons {
     most: usize,
     /// Number of new ones before those that nobody has any more are looked for.
     until_sweep: usize,
-    /// What stands for a description that there is no room for.
+    /// The description that stands for one that there is no room for.
     nothing: (Arc<Profile>, Arc<Build>),
 }
 
@@ -46,8 +46,6 @@ pub(super) struct Commons {
 pub(super) enum Whose {
     Newcomer,
     Settled,
-    /// What this server made: there are no more of these than images.
-    Ours,
 }
 
 impl Whose {
@@ -60,7 +58,7 @@ impl Whose {
     }
 }
 
-/// What of a description is new, as it is kept.
+/// The part of a description that is new, as it is kept.
 #[derive(Debug, Default)]
 pub(super) struct Described {
     /// `None` where nothing is new, or there is no room for it.
@@ -101,7 +99,7 @@ impl Commons {
     ) -> Described {
         let mut described = Described::default();
         if let Some(profile) = profile {
-            described.profile = self.profile(profile, whose).ok();
+            described.profile = self.profile(profile, whose);
             described.is_lost |= described.profile.is_none();
         }
         match build.map(|build| self.build(build, whose)) {
@@ -120,21 +118,21 @@ impl Commons {
         self.nothing.clone()
     }
 
-    pub(super) fn profile(
-        &mut self,
-        profile: Profile,
-        whose: Whose,
-    ) -> Result<Arc<Profile>, Profile> {
-        self.take(|all| &mut all.profiles, profile, whose)
+    pub(super) fn profile(&mut self, profile: Profile, whose: Whose) -> Option<Arc<Profile>> {
+        self.take(|all| &mut all.profiles, profile, whose).ok()
     }
 
     pub(super) fn build(&mut self, build: Build, whose: Whose) -> Result<Arc<Build>, Build> {
         self.take(|all| &mut all.builds, build, whose)
     }
 
+    /// Returns what a device runs that installed this image.
+    pub(super) fn build_of(&mut self, image: &OfferedImage) -> Arc<Build> {
+        self.ours(|all| &mut all.builds, image.build())
+    }
+
     pub(super) fn image(&mut self, image: OfferedImage) -> Arc<OfferedImage> {
-        let taken = self.take(|all| &mut all.images, image, Whose::Ours);
-        taken.unwrap_or_else(Arc::new)
+        self.ours(|all| &mut all.images, image)
     }
 
     /// Returns a model of a device's own. Where there is no room for its name, it is known by
@@ -142,12 +140,8 @@ impl Commons {
     pub(super) fn own(&mut self, own: OwnModel, whose: Whose) -> Arc<OwnModel> {
         let taken = self.take(|all| &mut all.own, own, whose);
         taken.unwrap_or_else(|OwnModel { files, .. }| {
-            let own = OwnModel {
-                named: files.clone(),
-                files,
-            };
-            let taken = self.take(|all| &mut all.own, own, Whose::Ours);
-            taken.unwrap_or_else(Arc::new)
+            let named = files.clone();
+            self.ours(|all| &mut all.own, OwnModel { named, files })
         })
     }
 
@@ -167,21 +161,33 @@ impl Commons {
         if let Some(known) = of(self).get(&value) {
             return Ok(Arc::clone(known));
         }
-        let weight = value.weigh();
-        if !self.has_room(weight, whose) {
-            return Err(value);
+        if self.has_room(value.weigh(), whose) {
+            Ok(self.ours(of, value))
+        } else {
+            Err(value)
         }
-        self.bytes = self.bytes.saturating_add(weight);
+    }
+
+    /// Returns the one that is like `value`, which this server made: there are no more of these
+    /// than images, and always room for them.
+    fn ours<T: Eq + Hash + Weigh>(
+        &mut self,
+        of: fn(&mut Self) -> &mut Shared<T>,
+        value: T,
+    ) -> Arc<T> {
+        if let Some(known) = of(self).get(&value) {
+            return Arc::clone(known);
+        }
+        self.bytes = self.bytes.saturating_add(value.weigh());
         let value = Arc::new(value);
         of(self).insert(Arc::clone(&value));
-        Ok(value)
+        value
     }
 
     fn has_room(&mut self, weight: usize, whose: Whose) -> bool {
         let most = match whose {
             Whose::Newcomer => self.most / 2,
             Whose::Settled => self.most,
-            Whose::Ours => usize::MAX,
         };
         self.until_sweep = self.until_sweep.saturating_sub(1);
         let fits = |all: &Self| all.bytes.saturating_add(weight) <= most;
@@ -238,8 +244,7 @@ impl Fleet {
     pub(super) fn stand_in(&self, record: &mut Record, build: &Build) -> bool {
         let history = record.history.as_deref();
         if let Some(image) = history.and_then(|history| history.installed(build)) {
-            let build = self.commons().build(image.build(), Whose::Ours);
-            record.build = build.unwrap_or_else(Arc::new);
+            record.build = self.commons().build_of(image);
         }
         is_same(&record.build, build) == Some(true)
     }

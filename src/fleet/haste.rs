@@ -38,6 +38,8 @@ impl Haste {
 impl fmt::Debug for Haste {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.call.get().map(|(at, _)| at);
-        f.debug_struct("Haste").field("at", &at).finish()
+        f.debug_struct("Haste")
+            .field("at", &at)
+            .finish_non_exhaustive()
     }
 }

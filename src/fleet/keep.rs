@@ -181,7 +181,7 @@ impl Fleet {
         let nothing = commons.nothing();
         record.profile = shared(&mut known.profiles, &record.profile, |profile| {
             let taken = commons.profile(profile, whose);
-            taken.unwrap_or_else(|_| Arc::clone(&nothing.0))
+            taken.unwrap_or_else(|| Arc::clone(&nothing.0))
         });
         record.build = shared(&mut known.builds, &record.build, |build| {
             let taken = commons.build(build, whose);

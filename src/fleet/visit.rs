@@ -272,7 +272,7 @@ impl Visit<'_> {
         let mut protected = self.fleet.protected();
         match offer {
             Some((entry, true)) => {
-                protected.count(id, image(Content::of(&entry.sha256)), self.came.at)
+                protected.count(id, image(Content::of(&entry.sha256)), self.came.at);
             }
             _ => protected.got_on(id),
         }

@@ -1,9 +1,9 @@
 //! Weight of what devices say of themselves: bytes of memory, as the allocator rounds them.
 
-use super::about::{Build, KeptPartition, Profile};
+use super::about::{Build, Profile};
 use super::outcome::OfferedImage;
 use crate::ota::device_memory::OwnModel;
-use std::mem::size_of;
+use std::mem::{size_of, size_of_val};
 
 /// Bytes of a value beside itself: its counts, and its place among those that are shared.
 const PLACE: usize = 32;
@@ -39,7 +39,7 @@ impl Weigh for Profile {
         ];
         let table = self.partitions.as_deref().unwrap_or_default();
         let labels: usize = table.iter().map(|line| rounded(line.label.len())).sum();
-        of::<Self>() + texts(own) + rounded(size_of::<KeptPartition>() * table.len()) + labels
+        of::<Self>() + texts(own) + rounded(size_of_val(table)) + labels
     }
 }
 

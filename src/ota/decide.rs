@@ -260,8 +260,11 @@ pub fn decide<'a>(
             // of this one is not known of the next.
             let end = match reason {
                 Reason::Failed { .. } => force,
-                Reason::NoRoom | Reason::Unread | Reason::NewerStore => true,
-                Reason::UnknownOrders | Reason::Unsaid => true,
+                Reason::NoRoom
+                | Reason::Unread
+                | Reason::NewerStore
+                | Reason::UnknownOrders
+                | Reason::Unsaid => true,
                 _ => false,
             };
             decision.withheld.push(Withheld { what, reason });

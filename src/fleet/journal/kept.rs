@@ -5,7 +5,7 @@ use crate::fleet::id::DeviceId;
 use crate::fleet::record::Record;
 use std::mem;
 
-/// What is called where much waits.
+/// The call that is made where much waits.
 pub(crate) type Call = Box<dyn Fn() + Send + Sync>;
 
 /// Memory whose changes are written, and that is read into at the start.

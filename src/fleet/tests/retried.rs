@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What was forced in vain on a newcomer is known apart from its record, which may be gone.
+/// Images that were forced in vain on a newcomer are known apart from its record, which may be gone.
 #[test]
 fn an_order_for_one_file_clears_what_was_forced_of_no_other() {
     let image = Image::new("1.7.0");

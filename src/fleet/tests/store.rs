@@ -1,4 +1,4 @@
-//! What the store brings back, and what devices said before it did.
+//! The store, what it brings back, and what devices said before it did.
 
 use super::*;
 use crate::firmware::snapshot::tests::snapshot;
