@@ -160,15 +160,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     keep_all(&supervisor, auditor, reloader, hangup);
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));
-    let service = Service {
-        handler: front,
-        tls,
-        limits: Arc::clone(&limits),
-        // Behind a proxy that nobody here knows, every connection may come from
-        // one address.
-        fair: !settings.behind_proxy || !settings.trusted.is_empty(),
-        trusted: settings.trusted,
-    };
+    let service = of_devices(&settings, front, tls, &limits);
     let serve_admin = admin::serve(admin, &workers, &stop);
     let serve = async { tokio::try_join!(listeners.serve(service, &workers, &stop), serve_admin) };
     tokio::select! {
@@ -184,6 +176,24 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     state.iter().for_each(StateFolder::release);
     tell!(STOPPED);
     Ok(())
+}
+
+/// Returns what serves devices.
+fn of_devices(
+    settings: &Settings,
+    front: Arc<Front>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    limits: &Arc<ArcSwap<Limits>>,
+) -> Service<Front> {
+    Service {
+        handler: front,
+        tls,
+        limits: Arc::clone(limits),
+        // Behind a proxy that nobody here knows, every connection may come from
+        // one address.
+        fair: !settings.behind_proxy || !settings.trusted.is_empty(),
+        trusted: settings.trusted.clone(),
+    }
 }
 
 /// Binds the ports of devices.

@@ -227,7 +227,7 @@ fn what_is_too_long_is_told_so_once_it_was_sent() {
         refused.text()
     );
     // Of a form that is just short enough, the file is not.
-    let refused = browser.upload("a_1.9.0.bin", &long[..(64 << 20) + 1]);
+    let refused = browser.upload("a_1.9.0.bin", &long[..=(64 << 20)]);
     assert_eq!(refused.status, 413, "{}", refused.text());
     assert!(
         refused.text().contains("the file is too long"),
