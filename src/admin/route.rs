@@ -19,7 +19,7 @@ pub(super) enum Access {
     Open,
     /// Bearers of a token, from this role on.
     From(Role),
-    /// Who signed in on the page, from this role on.
+    /// People who signed in on the page, from this role on.
     Page(Role),
 }
 

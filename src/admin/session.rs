@@ -52,7 +52,7 @@ struct Kept {
     /// Hash of the token: with it goes what it opened.
     token: [u8; 32],
     since: SystemTime,
-    /// What is said on the next page.
+    /// Event that is said on the next page.
     notice: Option<Event>,
 }
 
