@@ -1,5 +1,5 @@
 use super::super::crowd::RunImage;
-use super::super::outcome::{Content, Failure, History};
+use super::super::outcome::Content;
 use super::*;
 use crate::event::text::Lang;
 use crate::firmware::name;
@@ -331,6 +331,7 @@ fn who_is_back_under_its_first_name_gets_what_it_got() {
     assert_eq!(forecast.stays[0].why.kind.id, "withheld.renamed");
 }
 
+/// What is counted of an id that is no MAC address is nothing.
 #[test]
 fn what_is_no_mac_address_counts_for_nothing() {
     let fleet = Fleet::default();

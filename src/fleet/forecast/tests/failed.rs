@@ -1,6 +1,7 @@
 //! What failed on a device, and what is foreseen of it.
 
 use super::*;
+use crate::fleet::outcome::{Failure, History};
 
 #[test]
 fn what_failed_on_a_device_is_not_foreseen() {
@@ -48,5 +49,3 @@ fn what_failed_on_a_device_is_not_foreseen() {
     assert_eq!(ids(many(2)), too_much);
     assert_eq!(ids(vec![Failure::UNKNOWN]), too_much);
 }
-
-/// What is counted of an id that is no MAC address is nothing.
