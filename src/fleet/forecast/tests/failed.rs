@@ -1,4 +1,4 @@
-//! What failed on a device, and what is foreseen of it.
+//! Images that failed on a device, and what is foreseen of them.
 
 use super::*;
 use crate::fleet::outcome::{Failure, History};
