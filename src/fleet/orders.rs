@@ -229,7 +229,7 @@ impl Orders {
     ///
     /// # Errors
     ///
-    /// As those of [`Self::retry`]; nothing is to be done then.
+    /// As those of [`Self::retry_all`]; nothing is to be done then.
     pub fn note_file(
         &self,
         kind: ActKind,
