@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,7 +15,7 @@ use xiaozhi_device::image::inspect;
 use xiaozhi_device::version::{self, Version};
 use xiaozhi_ota::firmware::name;
 use xiaozhi_ota::firmware::snapshot::{Entry, Snapshot};
-use xiaozhi_ota::fleet::Fleet;
+use xiaozhi_ota::fleet::{Came, Fleet};
 use xiaozhi_ota::ota::credentials::{Secret, TokenAuth, Voice};
 use xiaozhi_ota::ota::decide::{Outcome, Policy, decide};
 use xiaozhi_ota::ota::reply::write;
@@ -76,6 +77,7 @@ fn a_part_says_nothing_else(body: &[u8], whole: &Report<'_>) {
         chip_name,
         chip_model,
         chip_revision,
+        flash_size,
         idf_version,
         elf_sha256,
         partitions,
@@ -174,10 +176,18 @@ fn answered_once(
     fleet: &Fleet,
     boot: u64,
 ) -> bool {
-    let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 60 * boot);
-    let (device, own) = (check_in.device, check_in.version());
-    let memory = fleet.device(device, own, now);
-    let decision = decide(check_in, &SERVER.snapshot, policy, &memory);
+    // Nothing is learned while the clock lies before the build.
+    let now = UNIX_EPOCH + Duration::from_secs(4_000_000_000 + 60 * boot);
+    let own = check_in.version();
+    let visit = fleet.visit(
+        check_in,
+        Came {
+            address: Ipv4Addr::new(192, 0, 2, 1).into(),
+            is_secure: false,
+            at: now,
+        },
+    );
+    let decision = decide(check_in, &SERVER.snapshot, policy, &visit);
     let reported = check_in.report.version.as_deref().unwrap_or(own);
     assert_eq!(
         matches!(decision.outcome, Outcome::Silent),
@@ -194,9 +204,9 @@ fn answered_once(
     let reply = write(&decision, own, "https://example.com/", voice, now, 480);
     let reply = String::from_utf8(reply).expect("JSON is UTF-8");
     assert!(!reply.chars().any(|c| c < ' '), "{reply:?}");
-    fleet.note(device, own, &decision, now);
-    assert_eq!(fleet.last(device).map(|last| last.checks), Some(boot));
-    matches!(decision.outcome, Outcome::Offer { force: true, .. })
+    let is_forced = matches!(decision.outcome, Outcome::Offer { force: true, .. });
+    visit.told(&decision);
+    is_forced
 }
 
 /// What no device may be offered, by the plainest reading of the rules.
