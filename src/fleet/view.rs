@@ -1,36 +1,13 @@
 //! Views of the fleet, for people and programs. None of them holds up a check-in: the table
 //! is looked through a stretch at a time.
 
+use super::filter::{Filter, Wanted};
 use super::offer_end::OfferEnd;
-use super::outcome::{Content, History, Offer};
-use super::overview::NO_MODEL;
+use super::outcome::{Content, History};
 use super::record::Record;
 use super::{DeviceId, Fleet, wall};
-use crate::firmware::name::model_key;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::time::SystemTime;
-
-/// Devices that are wanted. What is `None` is not asked.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// One of the names by which the device looks for files.
-    pub model: Option<String>,
-    /// Version that it runs.
-    pub version: Option<String>,
-    /// `board.name` or `board.type`.
-    pub board: Option<String>,
-    /// End of its newest offer.
-    pub end: Option<OfferEnd>,
-    /// File of its newest offer.
-    pub file: Option<String>,
-    /// True for devices that came over TLS last, false for the others.
-    pub is_secure: Option<bool>,
-    /// Earliest time of its last check-in.
-    pub seen_since: Option<SystemTime>,
-    /// Part of its id, board, version, address or client id, whatever the case.
-    pub q: Option<String>,
-}
 
 /// A page of devices, in order of their ids.
 #[derive(Debug)]
@@ -44,68 +21,12 @@ pub struct Page {
 /// Ends of the offers of one file, by content.
 pub(crate) type EndsByContent = HashMap<Content, [u64; OfferEnd::ALL.len()]>;
 
-impl Filter {
-    fn wants(&self, id: &DeviceId, record: &Record, since: Option<u64>, q: Option<&str>) -> bool {
-        let is_name = |name: &str, wanted: &str| model_key(name) == model_key(wanted);
-        let is = |name: &Option<Box<str>>, wanted: &str| {
-            name.as_deref().is_some_and(|name| is_name(name, wanted))
-        };
-        let profile = &record.profile;
-        since.is_none_or(|since| record.last_seen >= since)
-            && self
-                .version
-                .as_deref()
-                .is_none_or(|version| record.build.version() == version)
-            && self.board.as_deref().is_none_or(|board| {
-                is(&profile.board_name, board) || is(&profile.board_type, board)
-            })
-            && self.model.as_deref().is_none_or(|model| {
-                profile.names().any(|name| is_name(name, model))
-                    || record.named().is_none() && model == NO_MODEL
-            })
-            && self
-                .end
-                .is_none_or(|end| newest(record).is_some_and(|offer| offer.end == end))
-            && self
-                .file
-                .as_deref()
-                .is_none_or(|file| newest(record).is_some_and(|offer| *offer.image.file == *file))
-            && self
-                .is_secure
-                .is_none_or(|is_secure| record.is_secure == is_secure)
-            && q.is_none_or(|q| holds(id, record, q))
-    }
-}
-
-fn newest(record: &Record) -> Option<&Offer> {
-    record.history.as_deref()?.offers.last()
-}
-
-/// Tells whether a device has this text, in lower case, somewhere.
-fn holds(id: &DeviceId, record: &Record, q: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(q);
-    let profile = &record.profile;
-    let spelt = |id: String| has(&id) || has(&id.replace(':', ""));
-    spelt(id.to_string())
-        || has(record.build.version())
-        || profile.names().any(has)
-        || record
-            .address(record.last_seen)
-            .is_some_and(|address| has(&address.to_string()))
-        || has(&record.client.to_string())
-}
-
 impl Fleet {
     /// Returns a page of the devices that are wanted, behind `after`.
     pub fn devices(&self, filter: &Filter, after: Option<&DeviceId>, most: usize) -> Page {
-        let since = filter.seen_since.map(wall);
-        // A MAC address is found in any spelling.
-        let q = filter.q.as_deref().map(|q| match DeviceId::new(q) {
-            DeviceId::Mac(mac) => mac.to_string(),
-            DeviceId::Other(_) => q.to_lowercase(),
-        });
-        let wanted = |id: &DeviceId, record: &Record| filter.wants(id, record, since, q.as_deref());
-        let mut devices = self.table.page(after, most.saturating_add(1), wanted);
+        let wanted = Wanted::new(filter, filter.seen_since.map(wall));
+        let wants = |id: &DeviceId, record: &Record| wanted.wants(id, record);
+        let mut devices = self.table.page(after, most.saturating_add(1), wants);
         let has_more = devices.len() > most;
         devices.truncate(most);
         let next = devices
