@@ -259,3 +259,62 @@ fn written(revision: u64) -> String {
 pub(crate) fn plain(text: &str) -> String {
     one_line(&redacted(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_said_in_a_line_and_what_is_not_known_is_left_out() {
+        let facts = Facts {
+            device: "02:00:00:00:00:01",
+            board: Some("a\u{202e}b"),
+            board_type: Some("c"),
+            chip: Some("esp32s3"),
+            revision: Some(102),
+            flash: Some(16 << 20),
+            version: Some("1.6.0"),
+            slot: Some("ota_0"),
+            elf_sha256: Some("0123456789abcdef"),
+            times: None,
+        };
+        let said = |facts: &Facts<'_>, lang| {
+            [facts.board(lang), facts.chip(lang), facts.build(lang)].map(Option::unwrap_or_default)
+        };
+        let english = [
+            "a\\u{202e}b (type c)",
+            "esp32s3, v1.2, 16 MB of flash",
+            "1.6.0, from the slot ota_0, ELF 01234567…",
+        ];
+        assert_eq!(said(&facts, Lang::En), english);
+        assert!(
+            said(&facts, Lang::Zh)
+                .iter()
+                .all(|said| !said.contains('{') || said.contains("\\u{"))
+        );
+        assert_eq!(said(&Facts::default(), Lang::En), ["", "", ""]);
+    }
+
+    #[test]
+    fn every_end_and_answer_has_words() {
+        for lang in [Lang::Zh, Lang::En] {
+            for end in &ENDS {
+                assert_eq!(short(end.key, lang), end.short.to(lang));
+                assert!(given_up(end.key, lang).starts_with(end.short.to(lang)));
+                assert!(!end.long.to(lang).is_empty());
+            }
+            assert_eq!(short("new\u{7}", lang), "new\\u{7}");
+            for why in [
+                None,
+                Some("offer"),
+                Some("up-to-date"),
+                Some("withheld.chip"),
+                Some("new.one"),
+            ] {
+                assert!(!answer(why, lang).is_empty(), "{why:?}");
+            }
+        }
+        let failures = ENDS.iter().filter(|end| is_failure(end.key));
+        assert_eq!(failures.count(), 2);
+    }
+}

@@ -250,11 +250,11 @@ impl View {
     fn files(&self, reader: &Reader) -> Markup {
         let is_other = |one: &&Prospect| matches!(one.fate, Fate::None(_));
         let (others, own): (Vec<_>, Vec<_>) = self.prospects.iter().partition(is_other);
-        let rows = |prospects: &[&Prospect]| {
+        let rows = |about: Text, prospects: &[&Prospect]| {
             let head = [FILE, WOULD, WHY];
             table(
                 reader,
-                NOW_ABOUT,
+                about,
                 &head,
                 &html! {
                     @for one in prospects { (self.file(reader, one)) }
@@ -268,12 +268,12 @@ impl View {
                     p.soft { (reader.say(NO_FILES)) }
                     p { a href="/firmware" { (reader.say(TO_FIRMWARE)) } }
                 }
-                @if !own.is_empty() { (rows(&own)) }
+                @if !own.is_empty() { (rows(NOW_ABOUT, &own)) }
                 @if !others.is_empty() {
                     // Where nothing is for it, that is what somebody looks for.
                     details id="others" open[own.is_empty()] {
                         summary { (reader.say(OTHER_FILES)) " (" (others.len()) ")" }
-                        (rows(&others))
+                        (rows(OTHER_FILES, &others))
                     }
                 }
             }

@@ -39,6 +39,7 @@ words! {
     FILE = "文件", "File";
     MEANING = "这些词的意思", "What these words mean";
     MORE = "其余", "The rest";
+    LEFT_OUT = "未显示的行（GET /api/v1/fleet 列出全部）：", "Rows that are not shown (GET /api/v1/fleet lists all):";
     OVER_TIME = "随时间", "Over time";
     WAY = "从 http 到 https", "From http to https";
     WAY_OF = "设备最近一次签到使用的协议", "Devices by the scheme of their last check-in";
@@ -49,8 +50,8 @@ words! {
 
 /// Number of rows of a table that are shown at once.
 const ROWS: usize = 12;
-/// Number of rows of it in all: strangers can invent more.
-const MOST: usize = 200;
+/// Number of rows of it in all: strangers can invent more, and the page is to stay small.
+const MOST: usize = 50;
 /// Header by which a browser loads a page again.
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
@@ -143,12 +144,20 @@ fn cards(reader: &Reader, summary: &Summary) -> Markup {
 }
 
 /// Makes a table of rows, of which those beyond the first dozen are opened by whoever wants
-/// them.
-fn table(reader: &Reader, id: &str, about: Text, head: &Markup, rows: &[Markup]) -> Markup {
-    let shown = |rows: &[Markup]| {
+/// them. There are so many in `all`.
+fn table(
+    reader: &Reader,
+    (id, about): (&str, Text),
+    head: &Markup,
+    rows: &[Markup],
+    all: usize,
+) -> Markup {
+    let about = reader.say(about);
+    let shown = |about: &str, rows: &[Markup]| {
         let rows = html! { @for row in rows { (row) } };
-        show::table(reader.say(about), head, &rows)
+        show::table(about, head, &rows)
     };
+    let left_out = all.saturating_sub(rows.len());
     // One more row takes no more room than what opens it.
     let first = if rows.len() <= ROWS + 1 {
         rows.len()
@@ -157,11 +166,14 @@ fn table(reader: &Reader, id: &str, about: Text, head: &Markup, rows: &[Markup])
     };
     let (first, rest) = rows.split_at(first);
     html! {
-        (shown(first))
+        (shown(about, first))
         @if !rest.is_empty() {
             details id=(id) {
                 summary { (reader.say(MORE)) " (" (rest.len()) ")" }
-                (shown(rest))
+                (shown(&format!("{about} ({})", reader.say(MORE)), rest))
+                @if left_out > 0 {
+                    p.soft { (reader.say(LEFT_OUT)) " " (number(left_out as u64)) }
+                }
             }
         }
     }
@@ -186,7 +198,8 @@ fn versions(reader: &Reader, summary: &Summary) -> Markup {
         }
     });
     let rows: Vec<_> = rows.collect();
-    table(reader, "more-versions", VERSIONS_OF, &head, &rows)
+    let all = summary.versions.len();
+    table(reader, ("more-versions", VERSIONS_OF), &head, &rows, all)
 }
 
 fn ends(reader: &Reader, images: &[ImageEnds]) -> Markup {
@@ -241,7 +254,7 @@ fn ends(reader: &Reader, images: &[ImageEnds]) -> Markup {
         .map(|end| (colour(*end), html! { (words(*end)) }))
         .collect();
     html! {
-        (table(reader, "more-ends", ENDS_OF, &head, &rows))
+        (table(reader, ("more-ends", ENDS_OF), &head, &rows, images.len()))
         (key(&keys))
         details id="meanings" {
             summary { (reader.say(MEANING)) }
@@ -275,5 +288,5 @@ fn way(reader: &Reader, summary: &Summary) -> Markup {
             }
         }
     });
-    table(reader, "more-schemes", WAY_OF, &head, &rows)
+    table(reader, ("more-schemes", WAY_OF), &head, &rows, rows.len())
 }

@@ -123,7 +123,8 @@ fn on_one(reader: &Reader, image: &ImageEnds, failed: &FailedDevice, is_offered:
         div.hand.bad {
             p { (message(&said, reader.lang)) }
             @if !is_offered { p.soft { (reader.say(GONE)) } }
-            p {
+            // A paragraph holds no form.
+            div {
                 @if failed.is_given_up() && is_offered { (again(reader, failed, file)) " " }
                 a href=(device_path(&failed.id)) { (reader.say(SEE_DEVICE)) }
                 " · "
