@@ -1,9 +1,11 @@
 """Row i: check-ins at a server that knows a whole fleet, beside ones that know none, or follow no
-downloads."""
+downloads; and its pages, while devices check in."""
 
-import json
+import html
+import http.client
 import re
 import shutil
+import sys
 import threading
 import time
 import urllib.request
@@ -17,12 +19,17 @@ from by_request import measure
 from load import Row, Wrk
 from machine import say
 from outcome import Bench, Figure, Outcome
-from servers import OURS, TICK, BenchError, Server, exchange, free_ports, slug_of, start_ours
+from servers import OURS, TICK, BenchError, Server, exchange, free_ports, slug_of, spawn, start_ours, stop
 
 EMPTY, UNTRACKED = "an empty fleet", "track: false"
 OFFERED = "1.6.0"
 FEW = 1000  # devices that check in, where not the whole fleet does
-SEARCH = "/api/v1/devices?q=nowhere"
+CALM, COMPUTING = "none", "a program that computes"
+# Check-ins a second beside which somebody searches, of so many connections.
+PACE, CONNECTIONS = 2000, 64
+# Every device has it, and of these so many pages of 100 are read.
+SEARCH, LEAVES = "/devices?q=crowd", 50
+OTHERS = ("/devices", SEARCH, f"/devices/{crowd.mac(0)}", "/firmware", "/server", "/server/diagnostics", "/acts")
 UNTRACK = "  fleet: {track: false}\n"
 
 
@@ -46,9 +53,12 @@ class Known:
         ready = Figure("all read behind the start", "s", judge=max, digits=2)
         cost = Figure("CPU an operation, 1,000 of them in turn", "µs", ratios={EMPTY: 1.2, UNTRACKED: 1.1})
         spread = Figure("CPU an operation, all of them in turn", "µs", ratios={EMPTY: None, UNTRACKED: None})
-        calm = Figure("p99, 4 connections", "ms", judge=max, digits=2)
-        busy = Figure("p99, 4 connections, beside searches", "ms", judge=max, digits=2)
-        search = Figure("a search through all", "s", judge=max, digits=2)
+        beside = Figure(f"p99 of {PACE:,} check-ins a second, beside a search", "ms", ratios={COMPUTING: 1.1, CALM: 1.1}, digits=2)
+        leaf = Figure("a page of 100 devices that a search finds, beside them", "s", digits=3)
+        nowhere = Figure("a search of the page that finds nobody", "s", judge=max, digits=3)
+        page = Figure("the first page", "s", bound=0.2, judge=max, digits=3)
+        others = Figure("the slowest of the other pages", "s", judge=max, digits=3)
+        weight = Figure("the first page and what it is made of", "KB", bound=60, judge=max)
 
         self.fill(bench, count, resident, file)
         own = bench.folder / "state" / slug_of(OURS)
@@ -79,13 +89,28 @@ class Known:
                     if number:
                         figure.add(each.name, sample.cost)
                         outcome.foreign = max(outcome.foreign, sample.foreign)
-        row = Row(self.letter, self.name, self.work, 4, {}, crowd=count)
+        row = Row(self.letter, self.name, self.work, CONNECTIONS, {}, crowd=count, pause=CONNECTIONS * 1000 // PACE)
+        for number in range(options.runs + 1):
+            alone = paced(wrk, row, server, options.seconds)
+            with Reader(server, bench.folder) as reader:
+                disturbed = paced(wrk, row, server, options.seconds)
+            # The reader, too, takes one of the cores, which a device notices whatever is read.
+            with Computing():
+                computing = paced(wrk, row, server, options.seconds)
+            say(f"  p99 {disturbed:.2f} ms beside {len(reader.took)} pages, {computing:.2f} computing, {alone:.2f} alone")
+            if number:
+                beside.add(OURS, disturbed)
+                beside.add(COMPUTING, computing)
+                beside.add(CALM, alone)
+                leaf.samples.setdefault(OURS, []).extend(reader.took)
+        visitor = Visitor(server, bench.folder)
         for _ in range(options.runs):
-            calm.add(OURS, wrk.run(row, server.plain, options.seconds).p99)
-            with Searches(server, bench.folder) as searches:
-                busy.add(OURS, wrk.run(row, server.plain, options.seconds).p99)
-            search.add(OURS, searches.longest)
-        outcome.figures = [resident, file, after, first, ready, cost, spread, calm, busy, search]
+            page.add(OURS, visitor.look("/"))
+            others.add(OURS, max(map(visitor.look, OTHERS)))
+            nowhere.add(OURS, visitor.look("/devices?q=nowhere"))
+        weight.add(OURS, visitor.weight("/") / 1000)
+        outcome.figures = [resident, file, after, first, ready, cost, spread]
+        outcome.figures += [beside, leaf, nowhere, page, others, weight]
 
     def fill(self, bench: Bench, count: int, resident: Figure, file: Figure) -> None:
         """Lets the fleet come: each device twice, and each is offered an image."""
@@ -134,32 +159,94 @@ class Known:
         return sizes.pop()
 
 
-class Searches:
-    """Somebody who searches the whole fleet, again and again."""
+def paced(wrk: Wrk, row: Row, server: Server, seconds: int) -> float:
+    """The 99th percentile of the time to an answer, in milliseconds, at the pace of the row."""
+    load = wrk.run(row, server.plain, seconds)
+    if load.requests < 0.7 * PACE * load.seconds:
+        raise BenchError(f"{load.requests} check-ins in {load.seconds:.1f} s are too few: {PACE} a second are meant")
+    return load.p99
+
+
+class Visitor:
+    """Somebody who signed in to the page."""
 
     def __init__(self, server: Server, folder: Path) -> None:
         token = (folder / "state" / slug_of(server.name) / "admin.token").read_text().strip()
-        self.request = urllib.request.Request(
-            f"http://127.0.0.1:{server.admin}{SEARCH}", headers={"Authorization": f"Bearer {token}"}
-        )
-        self.longest = 0.0
+        self.address = f"127.0.0.1:{server.admin}"
+        self.link = http.client.HTTPConnection(self.address, timeout=60)
+        self.cookie = ""
+        form = {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"http://{self.address}"}
+        reply, _ = self.ask("POST", "/sign-in", f"token={token}", form, 303)
+        self.cookie = (reply.getheader("Set-Cookie") or "").partition(";")[0]
+
+    def ask(self, method: str, path: str, body: str | None, headers: dict, expected: int):
+        self.link.request(method, path, body, {"Cookie": self.cookie, **headers})
+        reply = self.link.getresponse()
+        read = reply.read()
+        if reply.status != expected:
+            raise BenchError(f"{method} {path} is answered {reply.status}: {read[:300]!r}")
+        return reply, read
+
+    def get(self, path: str) -> str:
+        return self.ask("GET", path, None, {}, 200)[1].decode()
+
+    def look(self, path: str) -> float:
+        """Seconds until the whole page is there."""
+        begun = time.monotonic()
+        self.get(path)
+        return time.monotonic() - begun
+
+    def weight(self, path: str) -> int:
+        """Bytes of a page and of what it is made of."""
+        page = self.get(path)
+        parts = set(re.findall(r'(?:href|src)="(/assets/[^"]+)"', page))
+        return len(page.encode()) + sum(len(self.ask("GET", part, None, {}, 200)[1]) for part in parts)
+
+
+class Reader(Visitor):
+    """Somebody who reads what a search finds, page by page, again and again."""
+
+    def __enter__(self) -> "Reader":
+        self.took: list[float] = []
+        self.failed: list[Exception] = []
         self.ends = threading.Event()
         self.thread = threading.Thread(target=self.run)
-
-    def run(self) -> None:
-        while not self.ends.is_set():
-            begun = time.monotonic()
-            with urllib.request.urlopen(self.request, timeout=60) as reply:
-                json.load(reply)
-            self.longest = max(self.longest, time.monotonic() - begun)
-
-    def __enter__(self) -> "Searches":
         self.thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.ends.set()
         self.thread.join()
+        if self.failed:
+            raise self.failed[0]
+
+    def run(self) -> None:
+        try:
+            while not self.ends.is_set():
+                self.read_on()
+        except (OSError, BenchError, http.client.HTTPException) as error:
+            self.failed.append(error)
+
+    def read_on(self) -> None:
+        path = SEARCH
+        for _ in range(LEAVES):
+            begun = time.monotonic()
+            page = self.get(path)
+            self.took.append(time.monotonic() - begun)
+            more = re.search(r'href="(/devices\?(?![^"]*lang=)[^"]*after=[^"]*)"', page)
+            if self.ends.is_set() or not more:
+                return
+            path = html.unescape(more.group(1))
+
+
+class Computing:
+    """A process that takes one core, and talks to nobody."""
+
+    def __enter__(self) -> None:
+        self.process = spawn([sys.executable, "-c", "while True: pass"])
+
+    def __exit__(self, *_error: object) -> None:
+        stop(self.process)
 
 
 def is_ready(port: int) -> bool:

@@ -1,6 +1,7 @@
 -- What wrk sends, and what it reports. Settings come from the environment:
 -- BENCH_BODY (a file: post it as check-ins; unset: plain GETs), BENCH_CLOSE=1, BENCH_CROWD (so
--- many devices of crowd.py, made as they come, all over the fleet).
+-- many devices of crowd.py, made as they come, all over the fleet), BENCH_PAUSE (so many milliseconds
+-- between an answer and the next request of that connection, on average).
 -- The last line it prints is "BENCH " and a JSON object.
 
 local DEVICES = 1000
@@ -112,6 +113,14 @@ elseif os.getenv("BENCH_BODY") then
    function request()
       at = at % DEVICES + 1
       return made[at]
+   end
+end
+
+if os.getenv("BENCH_PAUSE") then
+   local twice = 2 * tonumber(os.getenv("BENCH_PAUSE"))
+
+   function delay()
+      return math.random(0, twice)
    end
 end
 

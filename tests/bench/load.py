@@ -26,6 +26,7 @@ class Row:
     checkin: bool = True  # else a download
     close: bool = False  # a new connection for every request
     crowd: int = 0  # devices of crowd.py, in place of 1,000 of one board
+    pause: int = 0  # milliseconds between an answer and the connection's next request
     above_signature: bool = False  # the goals hold for what comes on top of a bare signature
 
     @property
@@ -78,6 +79,8 @@ class Wrk:
             env["BENCH_BODY"] = str(HERE / "checkin.json")
         if row.crowd:
             env["BENCH_CROWD"] = str(row.crowd)
+        if row.pause:
+            env["BENCH_PAUSE"] = str(row.pause)
         if row.close:
             env |= {"BENCH_CLOSE": "1", "LD_PRELOAD": str(self.shim)}
         url = f"https://localhost:{port}" if row.tls else f"http://127.0.0.1:{port}"

@@ -51,7 +51,7 @@ words! {
 /// Number of rows of a table that are shown at once.
 const ROWS: usize = 12;
 /// Number of rows of it in all: strangers can invent more, and the page is to stay small.
-const MOST: usize = 50;
+const MOST: usize = 30;
 /// Header by which a browser loads a page again.
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
