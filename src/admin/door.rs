@@ -104,10 +104,10 @@ impl Admin {
 
     /// Lets in who has signed in on the page.
     fn signed_in(&self, peer: Peer, request: &mut Parts) -> Result<(), Refusal> {
-        let cookie = page::cookie(&request.headers, page::session_cookie(peer.secure));
+        let mut cookies = page::cookies(&request.headers, page::session_cookie(peer.secure));
         let tokens = self.sources.gate.tokens();
         let now = (self.parts.clock)();
-        let session = cookie.and_then(|cookie| self.sources.sessions.find(cookie, &tokens, now));
+        let session = cookies.find_map(|cookie| self.sources.sessions.find(cookie, &tokens, now));
         request.extensions.insert(session.ok_or(Refusal::NoToken)?);
         Ok(())
     }

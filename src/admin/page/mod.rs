@@ -24,7 +24,7 @@ mod sign_in;
 mod start;
 mod words;
 
-pub(super) use reader::cookie;
+pub(super) use reader::cookies;
 pub(super) use refused::refuse;
 pub(super) use sign_in::{instead, name as session_cookie};
 

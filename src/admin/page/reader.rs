@@ -95,22 +95,23 @@ pub(super) fn address(parts: &Parts) -> String {
     at.filter(is_here).unwrap_or("/").to_owned()
 }
 
-/// Returns the value of a cookie. Of several the first counts, which is the one of the
-/// longest path (RFC 6265, section 5.4).
-pub(crate) fn cookie<'a>(head: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// Returns the values of the cookies of a name. Whoever serves another port of this host can
+/// put one of a longer path in front of ours (RFC 6265, section 5.4): no place says which is ours.
+pub(crate) fn cookies<'a>(head: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let values = head.get_all(COOKIE).iter();
-    let mut pairs = values
+    let pairs = values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
-    let found = pairs.find(|(found, _)| *found == name);
-    found.map(|(_, value)| value)
+    pairs
+        .filter(move |(found, _)| *found == name)
+        .map(|(_, value)| value)
 }
 
 /// Returns the language that was chosen, else the one that the browser asks for (RFC 9110,
 /// section 12.5.4), else English.
 pub(super) fn language(head: &HeaderMap) -> Lang {
-    if let Some(chosen) = cookie(head, LANGUAGE).and_then(parse) {
+    if let Some(chosen) = cookies(head, LANGUAGE).find_map(parse) {
         return chosen;
     }
     let mut best = (Lang::En, 0.0);
@@ -183,6 +184,7 @@ mod tests {
         let chosen = |cookie| head(&[(ACCEPT_LANGUAGE, "zh"), (COOKIE, cookie)]);
         assert_eq!(language(&chosen("a=b; language=en")), Lang::En);
         assert_eq!(language(&chosen("language=xx")), Lang::Zh);
+        assert_eq!(language(&chosen("language=xx; language=en")), Lang::En);
     }
 
     #[test]
@@ -202,9 +204,13 @@ mod tests {
     #[test]
     fn a_cookie_is_found_by_its_whole_name() {
         let head = head(&[(COOKIE, "xa=1;a=2; a=3"), (COOKIE, "b = 4; c=5=6")]);
-        for (name, value) in [("a", Some("2")), ("xa", Some("1")), ("c", Some("5=6"))] {
-            assert_eq!(cookie(&head, name), value, "{name}");
+        for (name, values) in [
+            ("a", &["2", "3"][..]),
+            ("xa", &["1"]),
+            ("c", &["5=6"]),
+            ("d", &[]),
+        ] {
+            assert!(cookies(&head, name).eq(values.iter().copied()), "{name}");
         }
-        assert_eq!(cookie(&head, "d"), None);
     }
 }
