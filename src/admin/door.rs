@@ -59,18 +59,23 @@ impl Admin {
         parts.extensions.clear();
         if let Err(refusal) = self.let_in(peer, &mut parts) {
             return match refusal {
-                Refusal::NoToken if wants_page(&parts) => page::instead(&parts),
-                refusal => refusal.into_response(),
+                refusal if !wants_page(&parts) => refusal.into_response(),
+                Refusal::NoToken => page::instead(&parts),
+                refusal => page::refuse(&refusal, &self.sources, parts).await,
             };
         }
         parts.extensions.insert(peer);
+        let seen = wants_page(&parts).then(|| parts.clone());
         let patience = patience(&self.endpoints, &parts.method, parts.uri.path());
         let mut router = self.router.clone();
         let request = Request::from_parts(parts, body);
         match timeout(patience, router.call(request)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(never)) => match never {},
-            Err(_) => Refusal::Late.into_response(),
+            Err(_) => match seen {
+                Some(seen) => page::refuse(&Refusal::Late, &self.sources, seen).await,
+                None => Refusal::Late.into_response(),
+            },
         }
     }
 

@@ -128,7 +128,9 @@ pub(crate) enum Refusal {
     #[error("{1}")]
     Said(StatusCode, Box<Event>),
     /// It took too long.
-    #[error("this took too long: try again")]
+    #[error(
+        "this took too long, and may be done all the same: look what came of it before you try again"
+    )]
     Late,
 }
 

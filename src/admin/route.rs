@@ -61,6 +61,11 @@ impl Endpoint {
     /// sender's line.
     pub(super) fn with_body(mut self, bytes: usize, patience: Duration) -> Self {
         self.route = self.route.layer(DefaultBodyLimit::max(bytes));
+        self.with_patience(patience)
+    }
+
+    /// May take so long.
+    pub(super) fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }

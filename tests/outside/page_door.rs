@@ -81,3 +81,36 @@ fn a_planted_cookie_locks_nobody_out() {
         assert_eq!(browser.get("/devices").status, 401);
     }
 }
+
+#[test]
+fn a_browser_that_is_refused_gets_a_page_and_a_program_does_not() {
+    let server = Setup::new().start(ADMIN);
+    let at = server.admin_address().to_string();
+    let wrong = ("Authorization", "Bearer wrong");
+    for (host, extra, status, words) in [
+        ("evil.example", None, 421, "不能用这个名字访问"),
+        (&*at, Some(wrong), 401, "令牌不正确"),
+        (&at, Some(("Host", "b")), 400, "Host 不止一个"),
+    ] {
+        let asked = |accept: &'static str| {
+            let mut headers = vec![("Accept", accept), ("Accept-Language", "zh")];
+            headers.extend(extra);
+            ask(
+                &mut server.admin_tcp(),
+                "GET",
+                "/devices",
+                host,
+                &headers,
+                "",
+            )
+        };
+        let page = asked("text/html,*/*;q=0.8");
+        assert_eq!(page.status, status, "{words}");
+        let kind = page.header("Content-Type").unwrap();
+        assert!(kind.starts_with("text/html"), "{kind}");
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+        let plain = asked("*/*");
+        assert_eq!(plain.status, status);
+        assert!(plain.json()["error"]["id"].is_string(), "{words}");
+    }
+}

@@ -38,7 +38,7 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
     shown
 }
 
-/// Shows whoever signed in why there is no page.
+/// Shows why there is no page, in its frame to whoever signed in.
 pub(crate) async fn refuse(refusal: &Refusal, sources: &Sources, mut parts: Parts) -> Response {
     let reader = Reader::from_request_parts(&mut parts, sources).await.ok();
     page(refusal, reader.as_ref(), &parts)
@@ -110,7 +110,10 @@ fn in_words(refusal: &Refusal, lang: Lang) -> String {
             "this device was not offered a file of this name",
         ),
         Refusal::LongBody(_) => Text::new("发送的内容太长", "what was sent is too long"),
-        Refusal::Late => Text::new("耗时过长，请重试", "this took too long: try again"),
+        Refusal::Late => Text::new(
+            "耗时过长，操作可能仍会完成：请先查看结果，再决定是否重试",
+            "this took too long, and may be done all the same: look what came of it before you try again",
+        ),
         Refusal::BadQuery(_) | Refusal::BadBody(_) => {
             Text::new("请求无法理解", "the request cannot be understood")
         }
