@@ -45,7 +45,7 @@ pub(crate) enum OrderError {
     /// The device was never offered the file.
     NoFile,
     /// It cannot be written down, and what is not written is not acknowledged.
-    NotKept(String),
+    NotKept(Box<Event>),
 }
 
 /// Outcome of an order to try again.

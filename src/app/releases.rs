@@ -130,7 +130,7 @@ impl Releases {
 }
 
 /// Returns the event that an error of the orders is.
-fn event_of(error: &io::Error) -> Event {
+pub(super) fn event_of(error: &io::Error) -> Event {
     let inner = error.get_ref();
     let event = inner.and_then(|inner| inner.downcast_ref::<Event>());
     event
