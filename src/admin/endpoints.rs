@@ -97,6 +97,7 @@ async fn description() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use super::super::route::Brings;
     use super::*;
     use std::collections::BTreeSet;
 
@@ -116,13 +117,28 @@ mod tests {
         for (method, path, access) in &rows {
             let changes = !["GET", "HEAD"].contains(&method.as_str());
             let expected = match access {
-                Access::From(role) | Access::Page(role) => *role == Role::Operate,
+                Access::From(role) | Access::Page(role, _) => *role == Role::Operate,
                 Access::Open => false,
             };
             // Signing in and out changes nothing that others see.
             let is_session = path.starts_with("/sign-");
             assert_eq!(changes && !is_session, expected, "{method} {path}");
+            if let Access::Page(_, brings) = access {
+                assert_eq!(changes, *brings != Brings::Nothing, "{method} {path}");
+            }
         }
+    }
+
+    #[test]
+    fn what_the_page_changes_is_tried_from_outside() {
+        let rows = endpoints().into_iter().filter_map(|row| match row.access {
+            Access::Page(role, brings) if brings != Brings::Nothing => {
+                Some(format!("{} {role} {brings:?} {}", row.method, row.path))
+            }
+            _ => None,
+        });
+        let listed = include_str!("../../tests/outside/page_door.txt").lines();
+        assert_eq!(rows.collect::<Vec<_>>(), listed.collect::<Vec<_>>());
     }
 
     #[test]

@@ -19,8 +19,21 @@ pub(super) enum Access {
     Open,
     /// Bearers of a token, from this role on.
     From(Role),
-    /// People who signed in on the page, from this role on.
-    Page(Role),
+    /// People who signed in on the page, from this role on. The guard of the pages makes
+    /// them, and takes what they bring from our own forms alone.
+    Page(Role, Brings),
+}
+
+/// Load that a request of a page brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brings {
+    /// Nothing: it changes nothing.
+    Nothing,
+    /// Fields of a form. The guard reads them before the handler.
+    Fields,
+    /// A form with a file, which the handler reads, and whose first field it has to hold
+    /// against the session's word.
+    File,
 }
 
 /// One endpoint.

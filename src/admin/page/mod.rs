@@ -29,8 +29,8 @@ pub(super) use refused::refuse;
 pub(super) use sign_in::{instead, name as session_cookie};
 
 use super::auth::Role;
-use super::route::{Access, Endpoint};
-use guard::{Brings, page};
+use super::route::{Access, Brings, Endpoint};
+use guard::page;
 use hyper::Method;
 
 /// Returns every page, who may have it, and what it brings.

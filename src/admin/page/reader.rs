@@ -8,18 +8,19 @@ use crate::event::Event;
 use crate::event::text::{Lang, Text};
 use crate::util::when::Times;
 use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use hyper::HeaderMap;
 use hyper::StatusCode;
-use hyper::header::{ACCEPT_LANGUAGE, COOKIE};
+use hyper::header::{ACCEPT_LANGUAGE, COOKIE, HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
 use maud::{Markup, html};
 
 /// Name of the cookie that keeps the language which somebody chose.
-pub(super) const LANGUAGE: &str = "language";
+const LANGUAGE: &str = "language";
 
 /// Reader of a page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reader {
     pub(super) session: Session,
     pub(super) lang: Lang,
@@ -137,8 +138,35 @@ pub(super) fn language(head: &HeaderMap) -> Lang {
     best.0
 }
 
+/// Takes the language that a link of ours chose, and leads to the page itself.
+pub(super) fn choose_language(parts: &Parts) -> Option<Response> {
+    let query = parts.uri.query()?;
+    let chosen = |pair: &str| pair.strip_prefix("lang=").and_then(parse);
+    let lang = query.split('&').find_map(chosen)?;
+    let others: Vec<_> = query
+        .split('&')
+        .filter(|pair| !pair.starts_with("lang="))
+        .collect();
+    let path = address(parts);
+    let path = path.split('?').next().unwrap_or("/");
+    let mut to = path.to_owned();
+    if !others.is_empty() {
+        to = format!("{path}?{}", others.join("&"));
+    }
+    let cookie = format!(
+        "{LANGUAGE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
+        lang.pick("zh", "en")
+    );
+    // `//host` would lead elsewhere.
+    let mut reply = Redirect::to(&format!("/{}", to.trim_start_matches('/'))).into_response();
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
+        reply.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Some(reply)
+}
+
 /// Reads the name of a language.
-pub(super) fn parse(name: &str) -> Option<Lang> {
+fn parse(name: &str) -> Option<Lang> {
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     match () {
         () if is("zh") => Some(Lang::Zh),
@@ -150,7 +178,7 @@ pub(super) fn parse(name: &str) -> Option<Lang> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
 
     fn head(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         let mut head = HeaderMap::new();

@@ -1,8 +1,8 @@
 //! Sign-in by token, and sign-out.
 
-use super::guard::{Fields, choose_language};
+use super::guard::Fields;
 use super::layout::{other_language, reply};
-use super::reader::{Reader, address, cookies, language};
+use super::reader::{Reader, address, choose_language, cookies, language};
 use super::words::words;
 use crate::admin::gate::Gate;
 use crate::admin::origin::is_ours;

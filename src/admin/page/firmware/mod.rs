@@ -9,9 +9,9 @@ mod list;
 mod upload;
 mod wish;
 
-use super::guard::{Brings, page};
+use super::guard::page;
 use crate::admin::auth::Role;
-use crate::admin::route::Endpoint;
+use crate::admin::route::{Brings, Endpoint};
 use crate::firmware::drafts::LONGEST;
 use facts::PATH;
 use hyper::Method;
