@@ -64,9 +64,9 @@ struct ErrorDetail {
 pub(crate) struct BadPart {
     /// The part, or its key.
     pub(super) part: String,
-    /// What is wrong with it, or what may stand there.
+    /// Fault of it, or values that may stand there.
     pub(super) why: Text,
-    /// What `why` leads to, in no language.
+    /// List that `why` leads to, in no language.
     pub(super) list: String,
 }
 
