@@ -117,7 +117,7 @@ fn numbers(reader: &Reader, counts: &Counts, past: &past::Shown) -> Markup {
         section id="past" data-live aria-labelledby="past-title" {
             h2 id="past-title" { (reader.say(OVER_TIME)) }
             (past.links(reader))
-            (past.versions(reader, summary))
+            (past.versions(reader, &counts.versions))
             (past.transports(reader))
         }
     }
