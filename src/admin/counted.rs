@@ -3,7 +3,7 @@
 use super::fleet_source::{FleetSource, Start};
 use super::shared::Shared;
 use crate::event::Event;
-use crate::fleet::{Content, Hours, Overview, Step, Summary};
+use crate::fleet::{Content, EndsByContent, Hours, Overview, Step, Summary};
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 use xiaozhi_device::version;
@@ -105,10 +105,37 @@ impl Past {
     }
 }
 
+/// Counts of each file, for which the whole fleet is looked through.
+#[derive(Debug)]
+pub(super) struct FileCounts {
+    /// Number of known devices that could get each that is offered, by its name.
+    pub(super) could_get: HashMap<String, u64>,
+    pub(super) ends: EndsByContent,
+}
+
+impl FileCounts {
+    /// Counts what there is.
+    pub(super) fn of(source: &dyn FleetSource) -> Self {
+        Self {
+            could_get: source.could_get(),
+            ends: source.fleet().ends_by_content(),
+        }
+    }
+}
+
 /// Everything that is counted, once it was asked for.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     pub(super) counts: Shared<Counts>,
     /// By how far they go back: days, weeks, a year.
     pub(super) past: [Shared<Past>; 3],
+    pub(super) files: Shared<FileCounts>,
+}
+
+impl Counted {
+    /// Takes that somebody changed something, and wants to see it.
+    pub(super) fn spoil(&self) {
+        self.counts.spoil();
+        self.files.spoil();
+    }
 }

@@ -38,7 +38,7 @@ pub(super) async fn acts(
     State(sources): State<Sources>,
     reader: Reader,
 ) -> Result<Response, Refusal> {
-    let acts = sources.blocking(FleetSource::acts).await?;
+    let acts = sources.single(FleetSource::acts).await?;
     let body = html! {
         div id="acts" data-live {
             @if acts.is_empty() {

@@ -84,7 +84,7 @@ pub(super) async fn device(
 ) -> Result<Response, Refusal> {
     crate::admin::query::nothing(query.as_deref())?;
     let id = of_path(id)?;
-    let view = sources.blocking(move |source| {
+    let view = sources.single(move |source| {
         let record = source.fleet().find(&id)?;
         let orders = StandingOrders::of(source.acts());
         Some(View {

@@ -139,6 +139,7 @@ pub(super) async fn delete(
         Ok::<_, Refusal>(done)
     });
     let done = done.await??;
+    sources.counted.spoil();
     let notice = event!(
         PAGE_DELETED,
         file = done.file,

@@ -376,6 +376,7 @@ pub(super) async fn publish(
         Ok::<_, Refusal>(done)
     });
     let done = done.await??;
+    sources.counted.spoil();
     let notice = event!(
         PAGE_PUBLISHED,
         file = done.file,

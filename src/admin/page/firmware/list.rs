@@ -1,6 +1,7 @@
 //! The files, and those that wait to be published.
 
 use super::facts::{PATH, SIZE, facts, hindrance, look_only, part, short_size, until, warnings};
+use crate::admin::counted::FileCounts;
 use crate::admin::fleet_source::FileView;
 use crate::admin::page::layout::Tab;
 use crate::admin::page::reader::Reader;
@@ -51,6 +52,7 @@ words! {
     WAITING = "等待读取", "waiting to be read";
     REFUSED = "不可用", "refused";
     COULD_GET = "适用的已知设备", "Known devices that it fits";
+    COUNTING = "正在清点设备，请稍后重新载入本页", "the devices are being counted: load this page again in a moment";
     OFFERS = "下发结果", "How its offers ended";
     NO_OFFERS = "尚未下发", "none yet";
     NOTES = "发布说明", "Release notes";
@@ -65,13 +67,7 @@ struct View {
     folder: String,
     takes_none: Option<Event>,
     drafts: Vec<Draft>,
-    files: Vec<File>,
-}
-
-struct File {
-    view: FileView,
-    said: Said,
-    ends: [u64; OfferEnd::ALL.len()],
+    files: Vec<(FileView, Said)>,
 }
 
 /// Shows the files.
@@ -80,46 +76,31 @@ pub(super) async fn list(
     reader: Reader,
 ) -> Result<Response, Refusal> {
     let now = (sources.clock)();
-    let releases = std::sync::Arc::clone(&sources.releases);
-    let view = sources.blocking(move |source| {
-        let ends = source.fleet().ends_by_content();
-        let files = source.files();
-        view(&*releases, files, now, |file| {
-            let content = file.sha256.as_ref().map(Content::of);
-            content.and_then(|content| ends.get(&content).copied())
-        })
-    });
-    let view = view.await?;
+    let view = sources.looking(move |source, releases| view(releases, source.files(), now));
+    let make = || {
+        let sources = sources.clone();
+        async move { sources.blocking(FileCounts::of).await.ok() }
+    };
+    let (view, counts) = tokio::join!(view, sources.counted.files.get(make));
+    let view = view?;
     let body = html! {
         (send(&reader, view.takes_none.as_ref()))
         div id="drafts" data-live { (drafts(&reader, &view.drafts)) }
         h2 { (reader.say(FILES)) }
         p.soft.small { (reader.say(FOLDER)) bdi.mono { (view.folder) } }
-        div id="files" data-live { (files(&reader, &view.files)) }
+        div id="files" data-live { (files(&reader, &view.files, counts.as_deref())) }
     };
     let title = reader.say(words::FIRMWARE);
     Ok(reader.page(Some(Tab::Firmware), title, &body))
 }
 
-fn view(
-    releases: &dyn ReleaseSource,
-    files: Vec<FileView>,
-    now: SystemTime,
-    ends: impl Fn(&FileView) -> Option<[u64; OfferEnd::ALL.len()]>,
-) -> View {
+fn view(releases: &dyn ReleaseSource, files: Vec<FileView>, now: SystemTime) -> View {
     let said = releases.said(&files);
-    let files = files.into_iter().zip(said);
     View {
         folder: releases.folder(),
         takes_none: releases.takes_none(),
         drafts: releases.drafts(now),
-        files: files
-            .map(|(view, said)| File {
-                ends: ends(&view).unwrap_or_default(),
-                view,
-                said,
-            })
-            .collect(),
+        files: files.into_iter().zip(said).collect(),
     }
 }
 
@@ -180,11 +161,11 @@ fn drafts(reader: &Reader, drafts: &[Draft]) -> Markup {
     }
 }
 
-fn files(reader: &Reader, files: &[File]) -> Markup {
+fn files(reader: &Reader, files: &[(FileView, Said)], counts: Option<&FileCounts>) -> Markup {
     // What is of no model comes last, and what is for the others in front of it.
-    let mut models = BTreeMap::<(u8, &str), Vec<&File>>::new();
+    let mut models = BTreeMap::<(u8, &str), Vec<&(FileView, Said)>>::new();
     for file in files {
-        let key = match file.view.model.as_deref() {
+        let key = match file.0.model.as_deref() {
             None => (2, ""),
             Some(model) if model == xiaozhi_device::checkin::DEFAULT_MODEL => (1, model),
             Some(model) => (0, model),
@@ -193,7 +174,7 @@ fn files(reader: &Reader, files: &[File]) -> Markup {
     }
     for files in models.values_mut() {
         files.sort_by_cached_key(|file| {
-            let version = file.view.version.as_deref().unwrap_or_default();
+            let version = file.0.version.as_deref().unwrap_or_default();
             std::cmp::Reverse(Version::new(version))
         });
     }
@@ -208,19 +189,18 @@ fn files(reader: &Reader, files: &[File]) -> Markup {
                 }
             }
             @let shown = if *place == 2 { files.len() } else { 1 };
-            @for file in files.iter().take(shown) { (card(reader, file)) }
+            @for file in files.iter().take(shown) { (card(reader, file, counts)) }
             @if files.len() > shown {
                 details id={ "older-" (hex::encode(model.as_bytes())) } {
                     summary { (reader.say(OLDER)) " (" (files.len() - shown) ")" }
-                    @for file in files.iter().skip(shown) { (card(reader, file)) }
+                    @for file in files.iter().skip(shown) { (card(reader, file, counts)) }
                 }
             }
         }
     }
 }
 
-fn card(reader: &Reader, file: &File) -> Markup {
-    let File { view, said, ends } = file;
+fn card(reader: &Reader, (view, said): &(FileView, Said), counts: Option<&FileCounts>) -> Markup {
     let (class, verdict): (&str, Text) = match view.verdict {
         "ready" => ("good", READY),
         "served" => ("soft", SERVED),
@@ -242,10 +222,7 @@ fn card(reader: &Reader, file: &File) -> Markup {
             @if app.is_some() || view.size.is_some() {
                 dl.facts {
                     (facts(reader, app, view.size))
-                    @if is_offered {
-                        dt { (reader.say(COULD_GET)) } dd { (view.could_get) }
-                        dt { (reader.say(OFFERS)) } dd { (ended(reader, ends)) }
-                    }
+                    @if is_offered { (counted(reader, view, counts)) }
                 }
             }
             (notes(reader, &view.file, said))
@@ -256,6 +233,27 @@ fn card(reader: &Reader, file: &File) -> Markup {
                 @if reader.may_operate() {
                     a.button.second href={ (path) "/delete" } { (reader.say(DELETE)) }
                 }
+            }
+        }
+    }
+}
+
+/// Shows for how many devices a file is, and how its offers ended. One that is new here may not
+/// be counted yet.
+fn counted(reader: &Reader, view: &FileView, counts: Option<&FileCounts>) -> Markup {
+    let counts = counts.and_then(|counts| {
+        let could_get = counts.could_get.get(&view.file)?;
+        let content = view.sha256.as_ref().map(Content::of);
+        let ends = content.and_then(|content| counts.ends.get(&content));
+        Some((*could_get, ends.copied().unwrap_or_default()))
+    });
+    html! {
+        dt { (reader.say(COULD_GET)) }
+        @match counts {
+            None => dd.soft { (reader.say(COUNTING)) },
+            Some((could_get, ends)) => {
+                dd { (could_get) }
+                dt { (reader.say(OFFERS)) } dd { (ended(reader, &ends)) }
             }
         }
     }
