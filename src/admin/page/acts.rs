@@ -103,7 +103,7 @@ fn row(reader: &Reader, act: &Act) -> Markup {
                     None => "",
                 }
             }
-            td { bdi { (act.by) } }
+            td { (stranger(&act.by)) }
             td { bdi.mono { (act.from) } }
         }
     }

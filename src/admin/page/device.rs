@@ -137,7 +137,7 @@ impl View {
         };
         let why = record.why.map(|kind| kind.id);
         let words = why.map(|id| facts.why(id, lang));
-        let text = |text: Option<String>| text.map(|text| html! { bdi { (text) } });
+        let text = |text: Option<String>| text.map(|text| stranger(&text));
         let scheme = if record.is_secure { "https" } else { "http" };
         let address = record
             .address(millis(now))
@@ -161,7 +161,7 @@ impl View {
                 ANSWER,
                 words.map(|words| {
                     html! {
-                        bdi { (words) }
+                        (stranger(&words))
                         @if let Some(id) = why { " " code.soft { (id) } }
                     }
                 }),

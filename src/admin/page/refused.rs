@@ -1,11 +1,12 @@
 //! Refusals, as pages in the reader's language.
 
-use super::layout::reply;
+use super::layout;
 use super::reader::{Reader, address, language};
 use super::words;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::event::text::{Lang, Text};
+use crate::util::terminal::shown;
 use axum::extract::FromRequestParts as _;
 use axum::response::{IntoResponse as _, Response};
 use hyper::StatusCode;
@@ -22,20 +23,20 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
         _ => words::REFUSED,
     };
     let body = html! {
-        div.notice.bad role="alert" { p { bdi { (in_words(refusal, lang)) } } }
+        div.notice.bad role="alert" { p { bdi { (shown(&in_words(refusal, lang))) } } }
         p { a href=(back(parts, plain.status() != StatusCode::NOT_FOUND)) { (words::BACK.to(lang)) } }
     };
     let title = title.to(lang);
-    let mut shown = match reader {
+    let mut reply = match reader {
         Some(reader) => reader.page_with(plain.status(), None, title, &body),
-        None => reply(plain.status(), lang, title, &html! {}, &body),
+        None => layout::reply(plain.status(), lang, title, &html! {}, &body),
     };
     for (name, value) in plain.headers() {
-        if !shown.headers().contains_key(name) {
-            shown.headers_mut().insert(name, value.clone());
+        if !reply.headers().contains_key(name) {
+            reply.headers_mut().insert(name, value.clone());
         }
     }
-    shown
+    reply
 }
 
 /// Shows whoever signed in why there is no page.

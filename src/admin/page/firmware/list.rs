@@ -5,6 +5,7 @@ use crate::admin::counted::FileCounts;
 use crate::admin::fleet_source::FileView;
 use crate::admin::page::layout::Tab;
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::{devices_path, message, stranger};
 use crate::admin::page::words::{self, words};
 use crate::admin::parts::Sources;
 use crate::admin::release_source::{ReleaseSource, Said};
@@ -15,11 +16,13 @@ use crate::firmware::drafts::Draft;
 use crate::firmware::notes::beginning;
 use crate::fleet::{Content, OfferEnd};
 use crate::util::fate::ENDS;
+use crate::util::terminal::one_line;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
+use xiaozhi_device::checkin::DEFAULT_MODEL;
 use xiaozhi_device::hex;
 use xiaozhi_device::version::Version;
 
@@ -53,6 +56,8 @@ words! {
     REFUSED = "不可用", "refused";
     COULD_GET = "适用的已知设备", "Known devices that it fits";
     COUNTING = "正在清点设备，请稍后重新载入本页", "the devices are being counted: load this page again in a moment";
+    OF_MODEL = "该型号的设备", "devices of this model";
+    OFFERED_LAST = "最近一次下发是它的设备", "devices that were offered it last";
     OFFERS = "下发结果", "How its offers ended";
     NO_OFFERS = "尚未下发", "none yet";
     NOTES = "发布说明", "Release notes";
@@ -148,9 +153,9 @@ fn drafts(reader: &Reader, drafts: &[Draft]) -> Markup {
                     tbody {
                         @for draft in drafts {
                             tr {
-                                td { a href={ (PATH) "/drafts/" (draft.id) } { bdi { (draft.name()) } } }
+                                td { a href={ (PATH) "/drafts/" (draft.id) } { (stranger(draft.name())) } }
                                 td.n { (short_size(reader, draft.size)) }
-                                td { bdi { (draft.by) } }
+                                td { (stranger(&draft.by)) }
                                 td.nowrap { (until(reader, draft.until())) }
                             }
                         }
@@ -167,7 +172,7 @@ fn files(reader: &Reader, files: &[(FileView, Said)], counts: Option<&FileCounts
     for file in files {
         let key = match file.0.model.as_deref() {
             None => (2, ""),
-            Some(model) if model == xiaozhi_device::checkin::DEFAULT_MODEL => (1, model),
+            Some(model) if model == DEFAULT_MODEL => (1, model),
             Some(model) => (0, model),
         };
         models.entry(key).or_default().push(file);
@@ -183,7 +188,7 @@ fn files(reader: &Reader, files: &[(FileView, Said)], counts: Option<&FileCounts
         @for ((place, model), files) in &models {
             h3 {
                 @match place {
-                    0 => { (reader.say(MODEL)) bdi { (model) } }
+                    0 => { (reader.say(MODEL)) (stranger(model)) }
                     1 => (reader.say(OF_DEFAULT)),
                     _ => (reader.say(UNNAMED)),
                 }
@@ -212,9 +217,9 @@ fn card(reader: &Reader, (view, said): &(FileView, Said), counts: Option<&FileCo
     let path = format!("{PATH}/files/{}", part(&view.file));
     html! {
         article.card {
-            p { strong { bdi { (view.file) } } " " span class=(class) { (reader.say(verdict)) } }
+            p { strong { (stranger(&view.file)) } " " span class=(class) { (reader.say(verdict)) } }
             @if let Some(why) = &view.why {
-                p.say { bdi { (why.message(reader.lang)) } }
+                p.say { (message(why, reader.lang)) }
             } @else if view.verdict == "waiting" {
                 p { (reader.say(UNREAD)) }
             }
@@ -252,8 +257,19 @@ fn counted(reader: &Reader, view: &FileView, counts: Option<&FileCounts>) -> Mar
         @match counts {
             None => dd.soft { (reader.say(COUNTING)) },
             Some((could_get, ends)) => {
-                dd { (could_get) }
-                dt { (reader.say(OFFERS)) } dd { (ended(reader, &ends)) }
+                dd {
+                    (could_get)
+                    @if let Some(model) = view.model.as_deref().filter(|model| *model != DEFAULT_MODEL) {
+                        " · " a href=(devices_path(&[("model", model)])) { (reader.say(OF_MODEL)) }
+                    }
+                }
+                dt { (reader.say(OFFERS)) }
+                dd {
+                    (ended(reader, &ends))
+                    @if ends.iter().any(|count| *count > 0) {
+                        " · " a href=(devices_path(&[("file", &view.file)])) { (reader.say(OFFERED_LAST)) }
+                    }
+                }
             }
         }
     }
@@ -280,12 +296,12 @@ fn notes(reader: &Reader, file: &str, said: &Said) -> Markup {
     html! {
         @match &said.notes {
             None => "",
-            Some(Err(why)) => div.hand { p { bdi { (why.message(reader.lang)) } } },
+            Some(Err(why)) => div.hand { p { (message(why, reader.lang)) } },
             Some(Ok(text)) => {
                 @let (lines, more) = beginning(text);
                 details id={ "notes-" (hex::encode(file.as_bytes())) } {
                     summary { (reader.say(NOTES)) }
-                    pre { bdi { @for line in lines { (line) "\n" } } }
+                    pre { bdi { @for line in lines { (one_line(&line)) "\n" } } }
                     @if more > 0 {
                         p.soft.small { (reader.say(MORE_LINES).replace("{}", &more.to_string())) }
                     }
