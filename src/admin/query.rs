@@ -135,6 +135,13 @@ impl Span {
     }
 }
 
+/// Reads a query for a page of a list: the number of items before it.
+pub(super) fn place(query: Option<&str>) -> Result<usize, Refusal> {
+    let [after] = values(query, ["after"])?;
+    let read = after.map_or(Ok(0), |text| text.parse());
+    read.map_err(|_| Refusal::BadQuery("after: take a number".to_owned()))
+}
+
 /// Reads a query that has no keys.
 pub(super) fn nothing(query: Option<&str>) -> Result<(), Refusal> {
     values(query, []).map(|[]| ())
