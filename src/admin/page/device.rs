@@ -3,9 +3,8 @@
 
 use super::layout::Tab;
 use super::reader::Reader;
-use super::show::{self, device_path, short, stranger};
+use super::show::{self, device_path, of_path, short, stranger};
 use super::words::words;
-use crate::admin::api::of_path;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::admin::standing::{self, FailedImage, Ordered, StandingOrders};

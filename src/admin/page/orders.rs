@@ -3,9 +3,8 @@
 use super::guard::Fields;
 use super::layout::Tab;
 use super::reader::Reader;
-use super::show::device_path;
+use super::show::{device_path, of_path};
 use super::words::{self, words};
-use crate::admin::api::of_path;
 use crate::admin::order::Order;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
