@@ -5,6 +5,7 @@
 
 use super::crowd::{Crowd, Group};
 use super::id::DeviceId;
+use super::outcome::Content;
 use super::record::Record;
 use crate::event::text::Lang;
 use crate::event::{Event, event, redacted as shown};
@@ -90,6 +91,8 @@ impl Fate {
 pub struct Prospect {
     /// Name of the file.
     pub file: String,
+    /// Content of the file.
+    pub content: Content,
     /// Fate of it, if the device checked in now as it did last.
     pub fate: Fate,
 }
@@ -104,6 +107,7 @@ pub fn prospects(record: &Record, snapshot: &Snapshot, policy: &Policy) -> Vec<P
         .entries()
         .map(|entry| Prospect {
             file: entry.file.clone(),
+            content: Content::of(&entry.sha256),
             fate: decided.fate(entry),
         })
         .collect();

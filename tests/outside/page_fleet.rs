@@ -1,6 +1,7 @@
 //! The pages of the fleet: what needs a hand, numbers, devices, one device, another try, and to
 //! forget.
 
+mod again;
 mod hostile;
 mod list;
 pub(crate) mod visitor;
