@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(other.get_until(end, &make).await, None);
         assert_eq!(begun.elapsed(), PATIENCE);
         // It is made all the same.
-        advance(PATIENCE * 10).await;
+        sleep(PATIENCE * 11).await;
         assert!(other.get_until(end, &make).await.is_some());
     }
 
