@@ -158,6 +158,13 @@ pub(super) fn bad(part: String, why: Text, list: impl Into<String>) -> Refusal {
     Refusal::BadQuery(BadPart { part, why, list })
 }
 
+/// Reads a query for a page of a list: the number of items before it.
+pub(super) fn place(query: Option<&str>) -> Result<usize, Refusal> {
+    let [after] = values(query, ["after"])?;
+    let read = after.map_or(Ok(0), |text| text.parse());
+    read.map_err(|_| bad("after".into(), Text::new("请写一个数", "take a number"), ""))
+}
+
 /// Reads a query that has no keys.
 pub(super) fn nothing(query: Option<&str>) -> Result<(), Refusal> {
     values(query, []).map(|[]| ())

@@ -188,11 +188,12 @@ pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
 /// Returns every file, and how the offers of its content ended.
 pub(super) fn firmware(source: &dyn FleetSource) -> Firmware {
     let ends = source.fleet().ends_by_content();
-    let files = source.files().into_iter();
+    let (files, could_get) = (source.files().into_iter(), source.could_get());
     let files = files.map(|file| {
         let content = file.sha256.as_ref().map(Content::of);
         let ends = content.and_then(|content| ends.get(&content).copied());
-        File::new(file, Ends::from(ends.unwrap_or_default()))
+        let could_get = could_get.get(&file.file).copied().unwrap_or(0);
+        File::new(file, could_get, Ends::from(ends.unwrap_or_default()))
     });
     Firmware {
         files: files.collect(),

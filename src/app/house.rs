@@ -135,8 +135,6 @@ impl FleetSource for House {
 
     fn files(&self) -> Vec<FileView> {
         let snapshot = self.catalogue.snapshot();
-        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.known.fleet.each(look);
-        let could_get = forecast_all(each, &snapshot, &self.running.load().policy);
         let view = |file: &str, verdict, why: Option<&Event>| {
             let named = name::parse(file).ok();
             let (model, version) = named.map(|name| (name.model, name.version)).unzip();
@@ -149,7 +147,6 @@ impl FleetSource for House {
                 verdict,
                 entry: None,
                 why: why.cloned(),
-                could_get: could_get.get(file).copied().unwrap_or(0),
             }
         };
         let offered = snapshot.entries().map(|entry| (&*entry.file, entry));
@@ -173,6 +170,16 @@ impl FleetSource for House {
         let mut files: Vec<_> = served.chain(unread).chain(unused).collect();
         files.sort_by(|a, b| a.file.cmp(&b.file));
         files
+    }
+
+    fn could_get(&self) -> HashMap<String, u64> {
+        let snapshot = self.catalogue.snapshot();
+        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.known.fleet.each(look);
+        let mut could_get = forecast_all(each, &snapshot, &self.running.load().policy);
+        for entry in snapshot.entries() {
+            could_get.entry(entry.file.clone()).or_default();
+        }
+        could_get
     }
 
     fn acts(&self) -> Vec<Act> {

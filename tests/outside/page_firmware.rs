@@ -3,6 +3,7 @@
 mod client;
 mod deleting;
 mod disks;
+mod hostile;
 mod refusals;
 
 use super::support::server::{Setup, with_clock};
@@ -111,9 +112,19 @@ fn an_app_image_goes_the_whole_way() {
         "{text}"
     );
     assert!(text.contains("ready: it is offered"), "{text}");
+    assert!(
+        text.contains("Known devices that it fits</dt><dd>1 "),
+        "{text}"
+    );
+    assert!(text.contains("/devices?model=lichuang-dev"), "{text}");
     assert!(!browser.get("/firmware").text().contains("is published"));
     let offered = server.offered("lichuang-dev", "1.8.0");
     assert_eq!(offered.as_deref(), Some("lichuang-dev_1.9.0.bin"));
+    until("the page to link whom it was offered", || {
+        let page = browser.get("/firmware");
+        let link = "/devices?file=lichuang-dev_1.9.0.bin";
+        page.text().contains(link).then_some(())
+    });
     // Who did it stands in the log, with the orders, and on the page.
     server.event(
         "admin.published",

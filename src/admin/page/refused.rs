@@ -1,12 +1,13 @@
 //! Refusals, as pages in the reader's language.
 
-use super::layout::reply;
+use super::layout;
 use super::reader::{Reader, address, choose_language, language};
 use super::words;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::admin::session::Session;
 use crate::event::text::{Lang, Text};
+use crate::util::terminal::shown;
 use axum::extract::FromRequestParts as _;
 use axum::response::{IntoResponse as _, Response};
 use hyper::http::request::Parts;
@@ -24,11 +25,11 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
     };
     let back = back(parts, plain.status() != StatusCode::NOT_FOUND);
     let body = html! {
-        div.notice.bad role="alert" { p { bdi { (in_words(refusal, lang)) } } }
+        div.notice.bad role="alert" { p { bdi { (shown(&in_words(refusal, lang))) } } }
         p { a href=(back) { (words::BACK.to(lang)) } }
     };
     let title = title.to(lang);
-    let mut shown = match reader {
+    let mut reply = match reader {
         // What a form was sent to is no page in any language.
         Some(reader) if parts.method == Method::POST => {
             let reader = Reader {
@@ -38,14 +39,14 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
             reader.page_with(plain.status(), None, title, &body)
         }
         Some(reader) => reader.page_with(plain.status(), None, title, &body),
-        None => reply(plain.status(), lang, title, &html! {}, &body),
+        None => layout::reply(plain.status(), lang, title, &html! {}, &body),
     };
     for (name, value) in plain.headers() {
-        if !shown.headers().contains_key(name) {
-            shown.headers_mut().insert(name, value.clone());
+        if !reply.headers().contains_key(name) {
+            reply.headers_mut().insert(name, value.clone());
         }
     }
-    shown
+    reply
 }
 
 /// Shows why there is no page, in its frame to whoever signed in.

@@ -434,9 +434,13 @@ fn the_oldest_go_and_those_in_force_last() {
         file.push(Entry::of(&act(ActKind::Retry, Some(format!("d{at}")), at)));
     }
     file.bounded(4, LONGEST);
-    assert_eq!(ats(&file), [9, 8, 7, 6]);
+    // A quarter is for what is no retry.
+    assert_eq!(ats(&file), [9, 8, 7, 5]);
+    file.push(Entry::of(&act(ActKind::Publish, None, 10)));
+    file.bounded(4, LONGEST);
+    assert_eq!(ats(&file), [10, 9, 8, 7]);
     // Ids are anybody's, and the file is read whole.
-    for at in 10..=30 {
+    for at in 11..=30 {
         file.push(Entry::of(&act(ActKind::Retry, Some("x".repeat(1000)), at)));
     }
     assert!(file.bounded(KEPT, 10_000).len() <= 10_000);

@@ -5,6 +5,7 @@ use crate::admin::fleet_source::Orderer;
 use crate::admin::page::guard::Fields;
 use crate::admin::page::layout::Tab;
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::{message, stranger};
 use crate::admin::page::words::words;
 use crate::admin::parts::Sources;
 use crate::admin::release_source::Leaving;
@@ -92,7 +93,7 @@ fn follows(reader: &Reader, leaving: &Leaving) -> Markup {
                                     td.n { (devices) }
                                     td {
                                         @match file {
-                                            Some(file) => bdi { (file) },
+                                            Some(file) => (stranger(file)),
                                             None => span.soft { (reader.say(NOTHING)) },
                                         }
                                     }
@@ -108,9 +109,9 @@ fn follows(reader: &Reader, leaving: &Leaving) -> Markup {
             @if leaving.model.is_none() { li { (reader.say(NOT_OFFERED)) } }
             li { (reader.say(UNDER_WAY)) }
             li { (reader.say(FAILED_STAYS)) }
-            @if let Some(notes) = &leaving.notes { li { (reader.say(NOTES_STAY)) bdi { (notes) } } }
+            @if let Some(notes) = &leaving.notes { li { (reader.say(NOTES_STAY)) (stranger(notes)) } }
         }
-        @if let Some(pin) = &leaving.pin { div.hand { p { bdi { (pin.message(reader.lang)) } } } }
+        @if let Some(pin) = &leaving.pin { div.hand { p { (message(pin, reader.lang)) } } }
     }
 }
 
@@ -139,6 +140,7 @@ pub(super) async fn delete(
         Ok::<_, Refusal>(done)
     });
     let done = done.await??;
+    sources.counted.spoil();
     let notice = event!(
         PAGE_DELETED,
         file = done.file,

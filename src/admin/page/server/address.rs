@@ -4,6 +4,7 @@ use super::Facts;
 use super::about::fact;
 use crate::admin::page::finding::finding_card;
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::stranger;
 use crate::admin::page::words::words;
 use crate::admin::server_source::{BackendState, BackendView, CertificateView, ServerView};
 use crate::event::text::{Lang, Text};
@@ -197,7 +198,7 @@ fn certificate(reader: &Reader, each: &CertificateView, facts: &Facts) -> Markup
                         None => (reader.say(IN_MEMORY)),
                     }
                 }))
-                (fact(reader, NAMES, &html! { bdi { (each.names.join(", ")) } }))
+                (fact(reader, NAMES, &html! { (stranger(&each.names.join(", "))) }))
                 (fact(reader, LEFT, &html! {
                     strong.bad[is_ending] { (left(each.not_after, facts.now, reader.lang)) }
                     span.soft { " (" (day(each.not_before)) " – " (day(each.not_after)) ")" }
@@ -210,9 +211,9 @@ fn certificate(reader: &Reader, each: &CertificateView, facts: &Facts) -> Markup
                     ol.plain {
                         @for link in &each.chain {
                             li {
-                                bdi { (link.subject) }
+                                (stranger(&link.subject))
                                 span.soft {
-                                    ", " (reader.say(BY)) " " bdi { (link.issuer) } ", "
+                                    ", " (reader.say(BY)) " " (stranger(&link.issuer)) ", "
                                     (reader.say(UNTIL)) " " (day(link.not_after))
                                 }
                             }
@@ -253,7 +254,7 @@ pub(super) fn backends(reader: &Reader, backends: &[BackendView]) -> Markup {
                     (fact(reader, STATE, &html! {
                         strong class=(class(is_good)) { (reader.say(words)) }
                         @if let BackendState::Fails(why) = &each.state {
-                            ": " bdi { (why.words(reader.lang)) }
+                            ": " (stranger(&why.words(reader.lang)))
                         }
                     }))
                     (fact(reader, SETTING, &html! { code { (each.setting) } }))
