@@ -230,9 +230,11 @@ impl ReleaseSource for Releases {
     }
 
     fn plan(&self, id: &str, wish: &Wish, now: SystemTime) -> Option<Plan> {
-        let draft = self.drafts.as_ref()?.find(id, now)?;
+        let drafts = self.drafts.as_ref()?;
+        let draft = drafts.find(id, now)?;
         let (settings, snapshot) = (self.running.load(), self.catalogue.snapshot());
-        let planner = Planner::new(&settings, &self.known.fleet, &snapshot);
+        let spare = drafts.spare(&settings.catalogue.dir);
+        let planner = Planner::new(&settings, &self.known.fleet, &snapshot, spare);
         Some(planner.plan(draft, wish))
     }
 
@@ -245,14 +247,20 @@ impl ReleaseSource for Releases {
         }
         let settings = self.running.load();
         let snapshot = self.catalogue.snapshot().clone();
-        let planner = Planner::new(&settings, &self.known.fleet, &snapshot);
+        let dir = &settings.catalogue.dir;
+        let spare = drafts.spare(dir);
+        let planner = Planner::new(&settings, &self.known.fleet, &snapshot, spare);
         let read = || {
-            let dir = &settings.catalogue.dir;
             let source = Source::read(&draft.path, &settings.catalogue, false, false)?;
             let (_, target) = planner.target(&source, &draft, wish)?;
             source.check_name(&target, wish.replaces)?;
             // From here on nothing takes room.
-            Ok((source.staged(dir)?, target))
+            let source = source.staged(dir)?;
+            way::to_keep(dir, 0, spare).map_err(|reason| PublishError::Folder {
+                dir: dir.clone(),
+                reason,
+            })?;
+            Ok((source, target))
         };
         let (source, target) = read().map_err(|error| undone(&error))?;
         let (file, sha256) = (target.file(), source.inspection.sha256);
@@ -289,7 +297,7 @@ impl ReleaseSource for Releases {
             is_it.then(|| event!(REMOVE_PINNED, model = name.model, pin = pin.as_str()))
         });
         let departure = entry.map_or_else(Departure::default, |entry| {
-            let planner = Planner::new(&settings, &self.known.fleet, &snapshot);
+            let planner = Planner::new(&settings, &self.known.fleet, &snapshot, 0);
             planner
                 .crowd()
                 .departure(&snapshot, &settings.policy, entry)

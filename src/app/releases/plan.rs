@@ -23,15 +23,23 @@ pub(super) struct Planner<'a> {
     settings: &'a Settings,
     fleet: &'a Fleet,
     snapshot: &'a Snapshot,
+    /// Number of bytes that stay free on the disk of the firmware folder.
+    spare: u64,
     crowd: OnceCell<Crowd>,
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(settings: &'a Settings, fleet: &'a Fleet, snapshot: &'a Snapshot) -> Self {
+    pub(super) fn new(
+        settings: &'a Settings,
+        fleet: &'a Fleet,
+        snapshot: &'a Snapshot,
+        spare: u64,
+    ) -> Self {
         Self {
             settings,
             fleet,
             snapshot,
+            spare,
             crowd: OnceCell::new(),
         }
     }
@@ -100,7 +108,8 @@ impl<'a> Planner<'a> {
     ) -> Result<Box<Ready>, PublishError> {
         let catalogue = &self.settings.catalogue;
         let (told, target) = self.target(source, draft, wish)?;
-        source.rehearse(&target, None, wish.replaces, &mut Room::default())?;
+        let mut room = Room::beside(self.spare);
+        source.rehearse(&target, None, wish.replaces, &mut room)?;
         let version = Version::new(&target.version);
         let folder = models(&catalogue.dir);
         let (effect, lower) = effect(self.settings, &folder, (&target.model, &version), source);
