@@ -5,7 +5,7 @@
 //! rest of the form is taken and dropped, for a browser that is still sending would not read
 //! it.
 
-use super::facts::{PATH, part};
+use super::facts::PATH;
 use crate::admin::page::reader::Reader;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
@@ -22,6 +22,7 @@ use hyper::StatusCode;
 use hyper::body::{Body as _, Bytes};
 use std::io;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// Time for which nothing may come.
@@ -81,62 +82,82 @@ async fn take(
     let file = form.next_field().await.map_err(|e| broken(&e))?;
     let file = file.filter(|field| field.name() == Some("file"));
     let file = file.ok_or_else(|| Refusal::BadBody("no field named file follows csrf".into()))?;
-    let upload = begin(sources, &file, length).await?;
-    let upload = copy(file, upload).await?;
-    let mut model = None;
-    while let Some(field) = form.next_field().await.map_err(|e| broken(&e))? {
-        if field.name() == Some("model") {
-            model = Some(text(field).await?);
+    let coming = begin(sources, &file, length).await?;
+    let coming = copy(file, coming).await?;
+    while form.next_field().await.map_err(|e| broken(&e))?.is_some() {}
+    let (by, now) = (session.caller.name.clone(), (sources.clock)());
+    let draft = coming
+        .blocking(move |upload| upload.finish(&by, now))
+        .await?;
+    let draft = draft.map_err(|why| Refusal::Said(StatusCode::BAD_REQUEST, Box::new(why)))?;
+    Ok(format!("{PATH}/drafts/{}", draft.id))
+}
+
+/// An upload, whose file is removed on a thread that may block, wherever its request ends: a
+/// disk that hangs would hold up everybody else.
+struct Coming(Option<Upload>);
+
+impl Coming {
+    /// Does something with it, on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        mut self,
+        work: impl FnOnce(Upload) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let upload = self.0.take().ok_or(Refusal::Late)?;
+        let done = tokio::task::spawn_blocking(move || work(upload)).await;
+        done.map_err(|_| Refusal::Late)
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        // Without a runtime nobody else waits for this thread.
+        if let Some(upload) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn_blocking(move || drop(upload));
         }
     }
-    let by = session.caller.name.clone();
-    let draft = upload.finish(&by, (sources.clock)());
-    let draft = draft.map_err(|why| Refusal::Said(StatusCode::BAD_REQUEST, Box::new(why)))?;
-    let model = model.filter(|model| !model.trim().is_empty());
-    let query = model.map(|model| format!("?model={}", part(model.trim())));
-    Ok(format!(
-        "{PATH}/drafts/{}{}",
-        draft.id,
-        query.unwrap_or_default()
-    ))
 }
 
 async fn begin(
     sources: &Sources,
     file: &Field<'_>,
     length: Option<u64>,
-) -> Result<Upload, Refusal> {
+) -> Result<Coming, Refusal> {
     let name = file.file_name().unwrap_or_default().to_owned();
     let (releases, now) = (std::sync::Arc::clone(&sources.releases), (sources.clock)());
-    let begun = tokio::task::spawn_blocking(move || releases.begin(&name, length, now));
+    let begun = tokio::task::spawn_blocking(move || {
+        let begun = releases.begin(&name, length, now);
+        begun.map(|upload| Coming(Some(upload)))
+    });
     let begun = begun.await.map_err(|_| Refusal::Late)?;
     Ok(begun?)
 }
 
 /// Writes a file as it comes.
-async fn copy(mut file: Field<'_>, mut upload: Upload) -> Result<Upload, Refusal> {
+async fn copy(mut file: Field<'_>, mut coming: Coming) -> Result<Coming, Refusal> {
     let mut block = Vec::with_capacity(BLOCK);
     loop {
         let bytes = file.chunk().await.map_err(|e| broken(&e))?;
         let is_over = bytes.is_none();
         block.extend_from_slice(&bytes.unwrap_or_default());
         if block.len() >= BLOCK || is_over {
-            (upload, block) = write(upload, block).await?;
+            (coming, block) = write(coming, block).await?;
         }
         if is_over {
-            return Ok(upload);
+            return Ok(coming);
         }
     }
 }
 
-async fn write(mut upload: Upload, mut block: Vec<u8>) -> Result<(Upload, Vec<u8>), Refusal> {
-    let written = tokio::task::spawn_blocking(move || {
+async fn write(coming: Coming, mut block: Vec<u8>) -> Result<(Coming, Vec<u8>), Refusal> {
+    let written = coming.blocking(move |mut upload| {
         upload.write(&block)?;
         block.clear();
-        Ok::<_, Event>((upload, block))
+        Ok::<_, Event>((Coming(Some(upload)), block))
     });
-    let written = written.await.map_err(|_| Refusal::Late)?;
-    written.map_err(|why| {
+    written.await?.map_err(|why| {
         let is_long = why.kind.id == DRAFT_TOO_LONG.id;
         let status = if is_long {
             StatusCode::PAYLOAD_TOO_LARGE
@@ -204,6 +225,10 @@ fn moving(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::firmware::drafts::{Drafts, FOLDER};
+    use std::fs;
+    use std::sync::Arc;
+    use std::time::SystemTime;
     use tokio::time::{Instant, sleep};
 
     /// A body of which a byte comes after each of these pauses, in seconds.
@@ -213,6 +238,26 @@ mod tests {
             Ok::<_, io::Error>(Bytes::from_static(b"x"))
         });
         Body::from_stream(bytes)
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_up_no_worker() {
+        let state = tempfile::tempdir().unwrap();
+        let drafts = Arc::new(Drafts::open(state.path()));
+        let begun = drafts.begin("a_1.0.bin", Some(1), SystemTime::UNIX_EPOCH);
+        let coming = Coming(Some(begun.unwrap()));
+        let count = || fs::read_dir(state.path().join(FOLDER)).unwrap().count();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        // The only thread that may block does.
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let blocked = runtime.spawn_blocking(move || wait.recv());
+        runtime.block_on(async move { drop(coming) });
+        assert_eq!(count(), 1);
+        drop(go_on);
+        assert!(runtime.block_on(blocked).unwrap().is_err());
+        runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
+        assert_eq!(count(), 0);
     }
 
     #[tokio::test(start_paused = true)]
