@@ -218,6 +218,33 @@ fn who_would_get_it_and_who_not_is_said_before() {
 }
 
 #[test]
+fn what_is_said_of_a_published_file_is_what_becomes_of_it() {
+    let setup = Setup::new().file("a_1.8.0.bin", app("1.8.0", 1));
+    let bin = setup.path().join("data/bin");
+    std::os::unix::fs::symlink("a_1.8.0.bin", bin.join("b_1.8.0.bin")).unwrap();
+    let config = format!("{ANY_PORT}  firmware: {{pin: {{a: 1.8.0}}}}\n");
+    let server = setup.start(&config);
+    let browser = Browser::of(&server);
+    let said = |draft: &str| {
+        let done = browser.post(&format!("{draft}/publish"), &[]);
+        assert_eq!(done.status, 303, "{}", done.text());
+        browser.get("/firmware").text().to_owned()
+    };
+    // Another version is pinned.
+    let text = said(&browser.draft("a_1.9.0.bin", &app("1.9.0", 1)));
+    let part = "a_1.9.0.bin is published: it is not offered. But gateway.firmware.pin holds the model a at 1.8.0";
+    assert!(text.contains(part), "{text}");
+    let text = said(&browser.draft("c_1.9.0.bin", &app("1.9.0", 1)));
+    let part = "c_1.9.0.bin is published: devices of the model c with the chip esp32s3 get it at their next check-in";
+    assert!(text.contains(part), "{text}");
+    // A link leads to what is replaced.
+    let draft = browser.draft("a_1.8.0.bin", &app("1.8.0", 2));
+    let page = browser.get(&format!("{draft}?replace=1"));
+    let part = "b_1.8.0.bin is a link to this name";
+    assert!(page.text().contains(part), "{}", page.text());
+}
+
+#[test]
 fn of_two_at_once_under_one_name_one_is_published_and_the_other_told() {
     let server = started();
     let browser = Browser::of(&server);
@@ -258,7 +285,13 @@ fn of_two_at_once_under_one_name_one_is_published_and_the_other_told() {
     );
     let page = browser.get(&format!("{draft}?replace=1"));
     assert!(page.text().contains("is replaced"), "{}", page.text());
-    let done = browser.post(&format!("{draft}/publish"), &[("replace", "1")]);
+    // What was not shown is not replaced, be it only that nothing was.
+    let publish = format!("{draft}/publish");
+    for over in ["", "1-2-3-4-5"] {
+        let done = browser.post(&publish, &[("replace", "1"), ("over", over)]);
+        assert_eq!(done.status, 409, "{}", done.text());
+    }
+    let done = browser.replace(draft, "replace=1");
     assert_eq!(done.status, 303, "{}", done.text());
     assert!(fs::read(server.bin().join("a_1.9.0.bin")).unwrap() == images[refused]);
     assert_eq!(folder(&server), ["a_1.9.0.bin"]);

@@ -11,8 +11,11 @@ use crate::firmware::entry_of;
 use crate::firmware::publish::{PublishError, Room, Source, Target};
 use crate::firmware::snapshot::Snapshot;
 use crate::fleet::{Crowd, Fleet};
+use crate::util::file_state::FileState;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use xiaozhi_device::version::Version;
 
 /// Number of models that are suggested.
@@ -108,6 +111,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Box<Ready>, PublishError> {
         let catalogue = &self.settings.catalogue;
         let (told, target) = self.target(source, draft, wish)?;
+        let over = tag_of(&target.path).filter(|_| wish.replaces);
         let mut room = Room::beside(self.spare);
         source.rehearse(&target, None, wish.replaces, &mut room)?;
         let version = Version::new(&target.version);
@@ -116,6 +120,7 @@ impl<'a> Planner<'a> {
         let is_asked = wish.version.is_some();
         let mut warnings = publishing::remarks(source, &target, is_asked, catalogue);
         warnings.extend(lower);
+        warnings.extend(publishing::links(&target, catalogue));
         let mut hints = Vec::new();
         if let (Some(model), Some((other, devices))) = (&told.model, &told.instead_of) {
             hints.push(event!(
@@ -140,7 +145,8 @@ impl<'a> Planner<'a> {
         });
         Ok(Box::new(Ready {
             file: target.file(),
-            replaces: target.path.exists(),
+            replaces: over.is_some(),
+            over,
             model: target.model,
             effect: effect.foretold(),
             forecast,
@@ -189,6 +195,12 @@ impl<'a> Planner<'a> {
             known: known.into_iter().collect(),
         }
     }
+}
+
+/// Returns the tag of what has a path now.
+pub(super) fn tag_of(path: &Path) -> Option<String> {
+    let about = fs::symlink_metadata(path).ok()?;
+    Some(FileState::from(&about).tag())
 }
 
 fn inside(source: &Source) -> Inside {

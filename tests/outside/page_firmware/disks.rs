@@ -2,11 +2,12 @@
 
 use super::super::disks::{full, in_namespace, read_only};
 use super::super::support::server::Setup;
-use super::client::Browser;
+use super::client::{Browser, between};
 use super::{ANY_PORT, OPERATOR, Server, app, folder, until, waiting, with_tokens};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// A tmpfs of so many MiB in place of `folder`, with what was there.
 fn small(folder: &str, size: u8) -> String {
@@ -106,11 +107,45 @@ fn a_full_or_read_only_state_folder_takes_no_file_and_no_order() {
         let refused = browser.upload("a_1.9.0.bin", &app("1.9.0", 1));
         assert_eq!(refused.status, 503, "{}", refused.text());
         assert!(refused.text().contains(part), "{}", refused.text());
-        let refused = browser.post("/firmware/files/a_1.0.bin/delete", &[]);
+        let path = "/firmware/files/a_1.0.bin/delete";
+        let page = browser.get(path);
+        let shown = between(page.text(), "name=\"shown\" value=\"", "\"").unwrap_or_default();
+        let refused = browser.post(path, &[("shown", shown)]);
         assert_eq!(refused.status, 503, "{}", refused.text());
         assert_eq!(folder(&server), ["a_1.0.bin"]);
         assert_eq!(server.events("admin.deleted", &[]).len(), 0);
     }
+}
+
+#[test]
+fn what_could_not_be_done_is_no_act() {
+    let setup = Setup::new().file("a_1.9.0.bin", app("1.9.0", 1));
+    let mut command = in_namespace("true");
+    let server = setup.start_by(ANY_PORT, &mut command);
+    let browser = Browser::of(&server);
+    let draft = browser.draft("a_1.9.0.bin", &app("1.9.0", 2));
+    let page = browser.get(&format!("{draft}?replace=1"));
+    let over = between(page.text(), "name=\"over\" value=\"", "\"").unwrap();
+    // Something is mounted there meanwhile, which nobody sees before it is tried.
+    let file = server.bin().join("a_1.9.0.bin");
+    let pid = server.pid().to_string();
+    let mounted = Command::new("nsenter")
+        .args(["-t", &pid, "-U", "-m", "--preserve-credentials"])
+        .args(["mount", "--bind"])
+        .args([&file, &file])
+        .status();
+    assert!(mounted.unwrap().success());
+    let fields = [("replace", "1"), ("over", over)];
+    let refused = browser.post(&format!("{draft}/publish"), &fields);
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("busy"), "{}", refused.text());
+    assert!(
+        !browser.get("/acts").text().contains("publish a file"),
+        "nothing was published"
+    );
+    let orders = fs::read_to_string(inside(&server, "data/state/orders.json")).unwrap();
+    assert!(!orders.contains("\"publish\""), "{orders}");
+    assert!(fs::read(&file).unwrap() == app("1.9.0", 1));
 }
 
 /// Number of files that wait, whole or not, as the server itself sees it.
@@ -143,6 +178,7 @@ fn a_disk_that_fills_meanwhile_keeps_nothing_and_has_room_for_one_of_two() {
     let filler = inside(&server, "data/state/filler");
     let mut file = fs::File::create(&filler).unwrap();
     while file.write(&[0; 4096]).is_ok_and(|count| count > 0) {}
+    drop(file);
     stream.write_all(&rest).unwrap();
     let reply = Browser::read(&mut stream);
     assert_eq!(reply.status, 507, "{}", reply.text());

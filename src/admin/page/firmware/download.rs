@@ -25,12 +25,13 @@ pub(super) async fn download(
     Path(name): Path<String>,
 ) -> Result<Response, Refusal> {
     let releases = Arc::clone(&sources.releases);
-    let opened = tokio::task::spawn_blocking(move || releases.open(&name));
+    let file = name.clone();
+    let opened = tokio::task::spawn_blocking(move || releases.open(&file));
     let opened = opened.await.map_err(|_| Refusal::Late)?;
     let said = |status, why| Refusal::Said(status, Box::new(why));
     let opened = opened.ok_or_else(|| said(StatusCode::NOT_FOUND, event!(REMOVE_GONE)))?;
     let (served, content) = opened.map_err(|reason| {
-        let why = event!(REMOVE_FAILED, reason = &reason);
+        let why = event!(PAGE_UNREADABLE, file = &name, reason = &reason);
         said(StatusCode::SERVICE_UNAVAILABLE, why)
     })?;
     let size = served.size();

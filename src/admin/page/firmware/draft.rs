@@ -262,6 +262,7 @@ fn publish_form(reader: &Reader, ready: &Ready, wish: &Wish, here: &str) -> Mark
             input type="hidden" name="model" value=(ready.model);
             (hidden("version", wish.version.as_deref()))
             (hidden("replace", wish.replaces.then_some("1")))
+            (hidden("over", ready.over.as_deref()))
             button type="submit" { (reader.say(name)) }
         }
     }
@@ -376,12 +377,7 @@ pub(super) async fn publish(
         Ok::<_, Refusal>(done)
     });
     let done = done.await??;
-    let notice = event!(
-        PAGE_PUBLISHED,
-        file = done.file,
-        warning = done.warning.as_ref()
-    );
-    sources.sessions.notice(&reader.session, notice);
+    sources.sessions.notice(&reader.session, done.said);
     Ok(Redirect::to(PATH).into_response())
 }
 
