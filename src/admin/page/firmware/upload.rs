@@ -6,6 +6,7 @@
 //! it.
 
 use super::facts::PATH;
+use crate::admin::page::drain::{drain, unless_still};
 use crate::admin::page::reader::Reader;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
@@ -13,26 +14,17 @@ use crate::admin::session::Session;
 use crate::event::kinds::DRAFT_TOO_LONG;
 use crate::event::{Event, event};
 use crate::firmware::drafts::{LONGEST, Upload};
-use axum::body::{Body, BodyDataStream};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hyper::StatusCode;
-use hyper::body::{Body as _, Bytes};
-use std::io;
-use std::time::Duration;
+use hyper::body::Body as _;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
 
-/// Time for which nothing may come.
-const STILL: Duration = Duration::from_secs(60);
 /// Number of bytes that are written at once: each time takes a thread.
 const BLOCK: usize = 256 << 10;
 /// Number of bytes that a form may have around the longest file.
 pub(super) const AROUND: u64 = 64 << 10;
-/// Number of bytes of a form that is too long that are taken before the answer.
-const DRAINED: u64 = 1 << 30;
 /// Longest field that is no file, in bytes.
 const LONGEST_TEXT: usize = 1024;
 
@@ -47,7 +39,7 @@ pub(super) async fn upload(
     let length = body.size_hint().exact();
     let body = unless_still(body);
     if length.is_some_and(|length| length > LONGEST + AROUND) {
-        drain(body).await;
+        drain(body, u64::MAX).await;
         return Err(too_long());
     }
     let request = Request::from_parts(parts, body);
@@ -180,16 +172,6 @@ async fn text(mut field: Field<'_>) -> Result<String, Refusal> {
     String::from_utf8(text).map_err(|_| Refusal::BadBody("a field is no UTF-8".to_owned()))
 }
 
-/// Takes what comes, and drops it: a browser reads no answer while it sends.
-async fn drain(body: Body) {
-    let (mut body, mut taken) = (body.into_data_stream(), 0);
-    while let Some(Ok(bytes)) = body.next().await
-        && taken < DRAINED
-    {
-        taken += bytes.len() as u64;
-    }
-}
-
 fn too_long() -> Refusal {
     let why = event!(DRAFT_TOO_LONG, longest = LONGEST);
     Refusal::Said(StatusCode::PAYLOAD_TOO_LARGE, Box::new(why))
@@ -202,26 +184,6 @@ fn broken(error: &MultipartError) -> Refusal {
     }
 }
 
-/// Ends a body from which nothing comes for a minute.
-fn unless_still(body: Body) -> Body {
-    Body::from_stream(moving(body.into_data_stream(), STILL))
-}
-
-fn moving(
-    body: BodyDataStream,
-    still: Duration,
-) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
-    stream::try_unfold(body, move |mut body| async move {
-        match timeout(still, body.next()).await {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(bytes))) => Ok(Some((bytes, body))),
-            Ok(Some(Err(error))) => Err(io::Error::other(error)),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
-    })
-    .into_stream()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,16 +191,6 @@ mod tests {
     use std::fs;
     use std::sync::Arc;
     use std::time::SystemTime;
-    use tokio::time::{Instant, sleep};
-
-    /// A body of which a byte comes after each of these pauses, in seconds.
-    fn slow(pauses: Vec<u64>) -> Body {
-        let bytes = stream::iter(pauses).then(|pause| async move {
-            sleep(Duration::from_secs(pause)).await;
-            Ok::<_, io::Error>(Bytes::from_static(b"x"))
-        });
-        Body::from_stream(bytes)
-    }
 
     #[test]
     fn a_disk_that_hangs_holds_up_no_worker() {
@@ -258,22 +210,5 @@ mod tests {
         assert!(runtime.block_on(blocked).unwrap().is_err());
         runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
         assert_eq!(count(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_is_slow_goes_on_and_who_stands_still_does_not() {
-        let begun = Instant::now();
-        let mut body = unless_still(slow(vec![59; 60])).into_data_stream();
-        let mut count = 0;
-        while let Some(bytes) = body.next().await {
-            count += bytes.unwrap().len();
-        }
-        assert_eq!((count, begun.elapsed().as_secs()), (60, 59 * 60));
-        let begun = Instant::now();
-        let mut body = unless_still(slow(vec![1, 61, 1])).into_data_stream();
-        assert!(body.next().await.unwrap().is_ok());
-        assert!(body.next().await.unwrap().is_err());
-        assert!(body.next().await.is_none());
-        assert_eq!(begun.elapsed().as_secs(), 61);
     }
 }
