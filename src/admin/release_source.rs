@@ -3,7 +3,7 @@
 //! before it is done.
 
 use super::fleet_source::{FileView, Orderer};
-use crate::event::Event;
+use crate::event::{Event, Value};
 use crate::firmware::drafts::{Draft, Upload};
 use crate::firmware::snapshot::ServedFile;
 use crate::firmware::store::ImageContent;
@@ -43,9 +43,9 @@ pub(crate) struct Inside {
     /// Its description of itself.
     pub(crate) app: Option<AppImage>,
     /// Place in the draft, where the draft is more than the image.
-    pub(crate) place: Option<String>,
+    pub(crate) place: Option<Event>,
     /// Parts of the draft that are not published.
-    pub(crate) left: Vec<String>,
+    pub(crate) left: Vec<Value>,
 }
 
 /// Outcome of a draft.

@@ -208,7 +208,7 @@ fn inside(source: &Source) -> Inside {
     Inside {
         size: source.inspection.size,
         app: app_of(source).cloned(),
-        place: (!origin.is_whole()).then(|| origin.in_words()),
+        place: origin.in_words(),
         left: origin.left.clone(),
     }
 }

@@ -73,6 +73,13 @@ kinds! { PUBLISHING:
         "固件 2.x 需要名为 assets 的分区：刷入 1.x 的设备没有它，在用数据线刷入一次 2.x 之前不会收到它",
         "firmware 2.x needs a partition named assets: a device on which 1.x was flashed has none, and is not offered it until 2.x \
          was flashed by cable once");
+    /// The app slot of a full flash image.
+    PUBLISH_SLOT = why("publish.slot", &["slot", "offset"], "{slot}（位于 {offset}）", "{slot} at {offset}");
+    /// A member of an archive, and what is taken out of that.
+    PUBLISH_MEMBER = why("publish.member", &["member", "slot?"], "{member}{，|slot|}", "{member}{, |slot|}");
+    /// A part of a full flash image that is not published.
+    PUBLISH_PART = why("publish.part", &["what", "bytes", "offset"],
+        "{what}（{bytes} 字节，位于 {offset}）", "{what} ({bytes} bytes at {offset})");
     /// Its place may not outlive a power cut.
     PUBLISH_UNSYNCED = why("publish.unsynced", &["reason"],
         "该目录所在的文件系统无法确认写入（{reason}）：如果一分钟内断电，这次操作可能丢失；断电后请查看",

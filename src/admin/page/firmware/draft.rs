@@ -338,11 +338,11 @@ fn what_is_inside(reader: &Reader, plan: &Plan) -> Markup {
                 Some(inside) => {
                     (facts(reader, inside.app.as_ref(), Some(inside.size)))
                     @if let Some(place) = &inside.place {
-                        dt { (reader.say(TAKEN_FROM)) } dd { bdi { (place) } }
+                        dt { (reader.say(TAKEN_FROM)) } dd { bdi { (place.message(reader.lang)) } }
                     }
                     @if !inside.left.is_empty() {
                         dt { (reader.say(LEFT)) }
-                        dd { @for (at, left) in inside.left.iter().enumerate() { @if at > 0 { ", " } bdi { (left) } } }
+                        dd { @for (at, left) in inside.left.iter().enumerate() { @if at > 0 { ", " } bdi { (left.in_words(reader.lang)) } } }
                     }
                 }
                 None => { dt { (reader.say(super::facts::SIZE)) } dd { (size(reader, plan.draft.size)) } }
