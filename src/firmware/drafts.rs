@@ -78,16 +78,16 @@ pub(crate) struct Drafts {
 #[derive(Debug, Default)]
 struct Kept {
     drafts: BTreeMap<String, Draft>,
-    /// Those that are coming, by id.
+    /// Files that are coming, by id.
     coming: BTreeMap<String, Coming>,
 }
 
 /// A file that is coming, in bytes.
 #[derive(Debug)]
 struct Coming {
-    /// What it may take at most.
+    /// Length that it may have at most.
     room: u64,
-    /// What of that is on the disk.
+    /// Part of that which is on the disk.
     written: u64,
 }
 
