@@ -6,7 +6,7 @@ use super::endpoints::{endpoints, is_open, patience, router};
 use super::page;
 use super::parts::{AdminParts, Sources};
 use super::reply::{self, Refusal};
-use super::route::Endpoint;
+use super::route::{Endpoint, PATIENCE};
 use crate::event::event;
 use crate::server::{Handler, Peer, ResetWatch};
 use axum::Router;
@@ -25,6 +25,9 @@ use xiaozhi_device::redact;
 
 /// Longest name of a host that the log shows, in characters.
 const LONGEST: usize = 100;
+/// Number of bytes that are taken in vain of somebody who is not signed in: a file, and the form
+/// around it.
+const STRANGERS: u64 = 65 << 20;
 
 /// Answers what comes to the admin address.
 pub(crate) struct Admin {
@@ -60,7 +63,12 @@ impl Admin {
         if let Err(refusal) = self.let_in(peer, &mut parts) {
             return match refusal {
                 refusal if !wants_page(&parts) => refusal.into_response(),
-                Refusal::NoToken => page::instead(&parts),
+                Refusal::NoToken => {
+                    // Whoever was signed out meanwhile may be sending a file.
+                    let drained = page::drain(Body::new(body), STRANGERS);
+                    let _ = timeout(PATIENCE, drained).await;
+                    page::instead(&parts)
+                }
                 refusal => page::refuse(&refusal, &self.sources, parts).await,
             };
         }

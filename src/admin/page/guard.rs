@@ -1,6 +1,7 @@
 //! The guard of every page: nobody passes without a session and a role that is enough; what
 //! changes something comes from a form of ours.
 
+use super::drain::drain;
 use super::reader::{Reader, choose_language};
 use super::refused;
 use crate::admin::auth::Role;
@@ -65,15 +66,21 @@ async fn guarded<H: Handler<T, Sources>, T: 'static>(
     if percent_decode_str(parts.uri.path()).decode_utf8().is_err() {
         return refuse(&Refusal::NotFound);
     }
-    if session.caller.role < role {
-        return refuse(&Refusal::Forbidden);
-    }
     let is_secure = parts
         .extensions
         .get::<Peer>()
         .is_some_and(|peer| peer.secure);
-    if brings != Brings::Nothing && !is_ours(&parts.headers, is_secure) {
-        return refuse(&Refusal::Forged);
+    let is_forged = brings != Brings::Nothing && !is_ours(&parts.headers, is_secure);
+    let refusal = if session.caller.role < role {
+        Some(Refusal::Forbidden)
+    } else {
+        is_forged.then_some(Refusal::Forged)
+    };
+    if let Some(refusal) = refusal {
+        if brings == Brings::File {
+            drain(body, u64::MAX).await;
+        }
+        return refuse(&refusal);
     }
     let mut request = Request::from_parts(parts, body);
     if brings == Brings::Fields {

@@ -8,6 +8,7 @@ mod assets;
 mod chart;
 mod device;
 mod devices;
+mod drain;
 mod finding;
 mod firmware;
 mod fleet;
@@ -24,6 +25,7 @@ mod sign_in;
 mod start;
 mod words;
 
+pub(super) use drain::drain;
 pub(super) use reader::cookies;
 pub(super) use refused::refuse;
 pub(super) use sign_in::{instead, name as session_cookie};

@@ -11,8 +11,11 @@ use crate::firmware::entry_of;
 use crate::firmware::publish::{PublishError, Room, Source, Target};
 use crate::firmware::snapshot::Snapshot;
 use crate::fleet::{Crowd, Fleet};
+use crate::util::file_state::FileState;
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
 use xiaozhi_device::version::Version;
 
 /// Number of models that are suggested.
@@ -23,15 +26,23 @@ pub(super) struct Planner<'a> {
     settings: &'a Settings,
     fleet: &'a Fleet,
     snapshot: &'a Snapshot,
+    /// Number of bytes that stay free on the disk of the firmware folder.
+    spare: u64,
     crowd: OnceCell<Crowd>,
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(settings: &'a Settings, fleet: &'a Fleet, snapshot: &'a Snapshot) -> Self {
+    pub(super) fn new(
+        settings: &'a Settings,
+        fleet: &'a Fleet,
+        snapshot: &'a Snapshot,
+        spare: u64,
+    ) -> Self {
         Self {
             settings,
             fleet,
             snapshot,
+            spare,
             crowd: OnceCell::new(),
         }
     }
@@ -100,13 +111,16 @@ impl<'a> Planner<'a> {
     ) -> Result<Box<Ready>, PublishError> {
         let catalogue = &self.settings.catalogue;
         let (told, target) = self.target(source, draft, wish)?;
-        source.rehearse(&target, None, wish.replaces, &mut Room::default())?;
+        let over = tag_of(&target.path).filter(|_| wish.replaces);
+        let mut room = Room::beside(self.spare);
+        source.rehearse(&target, None, wish.replaces, &mut room)?;
         let version = Version::new(&target.version);
         let folder = models(&catalogue.dir);
         let (effect, lower) = effect(self.settings, &folder, (&target.model, &version), source);
         let is_asked = wish.version.is_some();
         let mut warnings = publishing::remarks(source, &target, is_asked, catalogue);
         warnings.extend(lower);
+        warnings.extend(publishing::links(&target, catalogue));
         let mut hints = Vec::new();
         if let (Some(model), Some((other, devices))) = (&told.model, &told.instead_of) {
             hints.push(event!(
@@ -131,7 +145,8 @@ impl<'a> Planner<'a> {
         });
         Ok(Box::new(Ready {
             file: target.file(),
-            replaces: target.path.exists(),
+            replaces: over.is_some(),
+            over,
             model: target.model,
             effect: effect.foretold(),
             forecast,
@@ -214,12 +229,18 @@ impl Reported {
     }
 }
 
+/// Returns the tag of what has a path now.
+pub(super) fn tag_of(path: &Path) -> Option<String> {
+    let about = fs::symlink_metadata(path).ok()?;
+    Some(FileState::from(&about).tag())
+}
+
 fn inside(source: &Source) -> Inside {
     let origin = &source.origin;
     Inside {
         size: source.inspection.size,
         app: app_of(source).cloned(),
-        place: (!origin.is_whole()).then(|| origin.in_words()),
+        place: origin.in_words(),
         left: origin.left.clone(),
     }
 }

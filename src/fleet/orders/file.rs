@@ -91,6 +91,14 @@ impl File {
         self.entries.push(entry);
     }
 
+    /// Takes the newest act that is this one away.
+    pub(super) fn take_back(&mut self, entry: &Entry) {
+        let mut entries = self.entries.iter();
+        if let Some(at) = entries.rposition(|known| known.raw == entry.raw) {
+            self.entries.remove(at);
+        }
+    }
+
     /// Adds the acts of another file behind these, without those that are here already.
     /// Returns whether there were any. Where a device was forgotten in that one it is in this
     /// one, too.

@@ -234,6 +234,10 @@ fn what_was_done_to_files_is_kept_and_orders_nothing() {
     };
     note(ActKind::Publish, "a_1.0.bin", Some([7; 16]), 1).unwrap();
     note(ActKind::Delete, "b_1.0.bin", None, 2).unwrap();
+    // What was not done is taken back, and nothing else of its name.
+    let undone = note(ActKind::Delete, "b_1.0.bin", None, 3).unwrap();
+    orders.take_back(&undone).unwrap();
+    orders.take_back(&undone).unwrap();
     orders
         .forget("a_1.0.bin", "admin", "::1", second(3))
         .unwrap();

@@ -57,6 +57,7 @@ pub(super) async fn show(
             @if reader.may_operate() {
                 form.inline method="post" action={ (PATH) "/files/" (part(&file)) "/delete" } {
                     (reader.csrf())
+                    input type="hidden" name="shown" value=(leaving.shown);
                     button.danger type="submit" { (reader.say(DELETE)) }
                 }
             } @else {
@@ -121,16 +122,17 @@ pub(super) async fn delete(
     reader: Reader,
     Path(file): Path<String>,
     Extension(peer): Extension<Peer>,
-    Extension(_fields): Extension<Fields>,
+    Extension(fields): Extension<Fields>,
 ) -> Result<Response, Refusal> {
     let (name, now) = (reader.session.caller.name.clone(), (sources.clock)());
+    let shown = fields.get("shown").unwrap_or_default().to_owned();
     let done = sources.releasing(move |releases| {
         let by = Orderer {
             name: &name,
             from: peer.address.ip(),
             now,
         };
-        let done = releases.delete(&file, by)?;
+        let done = releases.delete(&file, &shown, by)?;
         tell!(
             ADMIN_DELETED,
             file = &done.file,
@@ -141,11 +143,6 @@ pub(super) async fn delete(
     });
     let done = done.await??;
     sources.counted.spoil();
-    let notice = event!(
-        PAGE_DELETED,
-        file = done.file,
-        warning = done.warning.as_ref()
-    );
-    sources.sessions.notice(&reader.session, notice);
+    sources.sessions.notice(&reader.session, done.said);
     Ok(Redirect::to(PATH).into_response())
 }

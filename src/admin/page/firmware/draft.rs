@@ -263,6 +263,7 @@ fn publish_form(reader: &Reader, ready: &Ready, wish: &Wish, here: &str) -> Mark
             input type="hidden" name="model" value=(ready.model);
             (hidden("version", wish.version.as_deref()))
             (hidden("replace", wish.replaces.then_some("1")))
+            (hidden("over", ready.over.as_deref()))
             button type="submit" { (reader.say(name)) }
         }
     }
@@ -338,11 +339,11 @@ fn what_is_inside(reader: &Reader, plan: &Plan) -> Markup {
                 Some(inside) => {
                     (facts(reader, inside.app.as_ref(), Some(inside.size)))
                     @if let Some(place) = &inside.place {
-                        dt { (reader.say(TAKEN_FROM)) } dd { (stranger(place)) }
+                        dt { (reader.say(TAKEN_FROM)) } dd { (stranger(&place.message(reader.lang))) }
                     }
                     @if !inside.left.is_empty() {
                         dt { (reader.say(LEFT)) }
-                        dd { @for (at, left) in inside.left.iter().enumerate() { @if at > 0 { ", " } (stranger(left)) } }
+                        dd { @for (at, left) in inside.left.iter().enumerate() { @if at > 0 { ", " } (stranger(&left.in_words(reader.lang))) } }
                     }
                 }
                 None => { dt { (reader.say(super::facts::SIZE)) } dd { (size(reader, plan.draft.size)) } }
@@ -378,12 +379,7 @@ pub(super) async fn publish(
     });
     let done = done.await??;
     sources.counted.spoil();
-    let notice = event!(
-        PAGE_PUBLISHED,
-        file = done.file,
-        warning = done.warning.as_ref()
-    );
-    sources.sessions.notice(&reader.session, notice);
+    sources.sessions.notice(&reader.session, done.said);
     Ok(Redirect::to(PATH).into_response())
 }
 

@@ -37,6 +37,7 @@ words! {
     SENDING = "正在上传", "Upload";
     READING = "已上传，正在检查…", "Uploaded, being looked at…";
     FAILED = "上传中断，没有留下任何内容。请重试", "The upload was cut off, and nothing of it was kept. Try again";
+    ONE = "一次只能上传一个文件，没有发送任何内容。", "One file at a time: nothing was sent.";
     WAITING_TITLE = "等待发布", "Waiting to be published";
     WAITING_ABOUT = "这些文件还没有发给任何设备，一小时后自动删除", "No device gets these yet; they go after an hour";
     FILE = "文件", "File";
@@ -119,7 +120,7 @@ fn send(reader: &Reader, takes_none: Option<&Event>) -> Markup {
             (look_only(reader))
         } @else {
             form.drop method="post" action="/firmware/upload" enctype="multipart/form-data"
-                data-upload data-reading=(reader.say(READING)) data-failed=(reader.say(FAILED)) {
+                data-upload data-reading=(reader.say(READING)) data-failed=(reader.say(FAILED)) data-one=(reader.say(ONE)) {
                 (reader.csrf())
                 label for="file" { strong { (reader.say(CHOOSE)) } }
                 input type="file" id="file" name="file" required accept=".bin,.zip" aria-describedby="takes";
