@@ -107,6 +107,17 @@ pub(super) fn other_language(lang: Lang, at: &str) -> Markup {
     }
 }
 
+/// Replaces control characters, as browsers do with NUL: no page shows one, and where one stands
+/// in a field or an attribute, it is nothing that somebody wrote.
+fn plain(page: String) -> String {
+    let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if page.contains(is_bad) {
+        page.replace(is_bad, "\u{fffd}")
+    } else {
+        page
+    }
+}
+
 /// Makes the reply of a page of which nothing is known but its parts.
 pub(super) fn reply(
     status: StatusCode,
@@ -137,7 +148,7 @@ pub(super) fn reply(
             }
         }
     };
-    let bytes = page.into_string().into_bytes();
+    let bytes = plain(page.into_string()).into_bytes();
     let mut reply = with_type(status, "text/html; charset=utf-8", bytes);
     reply.extensions_mut().insert(Page);
     reply

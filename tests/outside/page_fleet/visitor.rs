@@ -276,7 +276,7 @@ pub(crate) fn holds_together(page: &str) {
     let mut rest = page.strip_prefix("<!DOCTYPE html>").unwrap();
     while let Some((text, behind)) = rest.split_once('<') {
         let (tag, behind) = tag(behind);
-        // What somebody typed into a field stands there as he typed it.
+        // What somebody typed into a field stands there as he typed it, but for what no text has.
         let typed = attribute(tag, "value").unwrap_or_default();
         let is_steered = text.contains(steers) || tag.contains(|c| steers(c) && !typed.contains(c));
         assert!(!is_steered, "{text:?}<{tag:?}");
@@ -301,6 +301,8 @@ pub(crate) fn holds_together(page: &str) {
         }
     }
     assert!(open.is_empty(), "{open:?}");
+    let is_raw = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    assert!(!page.contains(is_raw), "{page:?}");
     assert_eq!(page.matches("<script").count(), 1, "{page}");
     assert!(!page.contains("NaN"));
 }
