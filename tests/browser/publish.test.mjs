@@ -20,14 +20,14 @@ before(async () => {
 const inFolder = (file) => join(server.dir, 'data/bin', file);
 
 // Drops a file, or several, on the form, as a hand does.
-const drop = async (page, names, content) => {
+const drop = async (page, names, content, at = 'form[data-upload]') => {
   const data = await page.evaluateHandle(({ files, base64 }) => {
     const transfer = new DataTransfer();
     const letters = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     for (const file of files) transfer.items.add(new File([letters], file));
     return transfer;
   }, { files: [names].flat(), base64: content.toString('base64') });
-  for (const type of ['dragenter', 'dragover', 'drop']) await page.dispatchEvent('form[data-upload]', type, { dataTransfer: data });
+  for (const type of ['dragenter', 'dragover', 'drop']) await page.dispatchEvent(at, type, { dataTransfer: data });
 };
 
 // Chooses a file; without a script it is sent by the button.
@@ -116,6 +116,31 @@ test('a file that is dropped beside the form opens nothing', () =>
       const kept = await page.evaluate(() => ['dragover', 'drop'].map((type) => !document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true }))));
       assert.deepEqual(kept, [isKept, isKept], path);
     }
+  }));
+
+test('a file that is dropped beside the form is sent', () =>
+  visiting(server, {}, async (visitor, page) => {
+    await visitor.signedIn();
+    await visitor.go('/firmware');
+    await drop(page, 'beside_1.7.0.bin', await bytes('app-1.7.0.bin'), 'main > h2:last-of-type');
+    await onDraft(visitor);
+    await visitor.leave('form[action$="/drop"] button');
+  }));
+
+test('a refusal stands in the place of the page, and the script goes on', () =>
+  visiting(server, { allow: [400] }, async (visitor, page) => {
+    await visitor.signedIn();
+    await visitor.go('/firmware');
+    await choose(visitor, 'empty_1.0.bin', Buffer.alloc(0), true);
+    await page.waitForSelector('main [role=alert]');
+    assert.equal(await visitor.count('main'), 1);
+    // Its links lead somewhere.
+    await visitor.leave('main a');
+    assert.equal(await visitor.count('form[data-upload]'), 1);
+    await choose(visitor, 'empty_1.0.bin', Buffer.alloc(0), true);
+    await page.waitForSelector('main [role=alert]');
+    await visitor.leave('.who a[hreflang]');
+    assert.equal(await visitor.count('form[data-upload]'), 1);
   }));
 
 test('several files that are dropped at once are none', () =>

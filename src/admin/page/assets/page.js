@@ -42,10 +42,6 @@ const refresh = async () => {
 setInterval(refresh, EVERY);
 document.addEventListener('visibilitychange', refresh);
 
-// A file that is dropped beside the form would be opened in the place of the page.
-const stay = (event) => { if (document.querySelector('form[data-upload]')) event.preventDefault(); };
-for (const type of ['dragover', 'drop']) addEventListener(type, stay);
-
 for (const form of document.querySelectorAll('form[data-upload]')) {
   const input = form.querySelector('input[type=file]');
   const shown = form.querySelector('[data-progress]');
@@ -70,10 +66,14 @@ for (const form of document.querySelectorAll('form[data-upload]')) {
       say(Math.floor(100 * event.loaded / event.total) + ' %');
     };
     request.upload.onload = () => { bar.removeAttribute('value'); say(form.dataset.reading); };
-    // What came of it is a page of its own, a refusal too.
+    // What came of it is a page of its own; why not stands in the place of this one.
     request.onload = () => {
       if (request.status < 400 && request.responseURL) return location.assign(request.responseURL);
-      document.open(); document.write(request.responseText); document.close();
+      const answer = new DOMParser().parseFromString(request.responseText, 'text/html');
+      const main = answer.querySelector('main');
+      if (request.status === 401 || !main) return location.reload();
+      document.title = answer.title;
+      document.querySelector('main').replaceWith(document.adoptNode(main));
     };
     request.onerror = request.onabort = () => { isSending = false; bar.value = 0; say(form.dataset.failed); };
     request.open('POST', form.action);
@@ -83,13 +83,16 @@ for (const form of document.querySelectorAll('form[data-upload]')) {
 
   form.addEventListener('submit', (event) => { event.preventDefault(); send(); });
   input.addEventListener('change', send);
-  const over = (is) => (event) => { event.preventDefault(); form.classList.toggle('over', is); };
-  form.addEventListener('dragenter', over(true));
-  form.addEventListener('dragover', over(true));
-  form.addEventListener('dragleave', over(false));
-  form.addEventListener('drop', (event) => {
+  // A file that is dropped beside the form is meant for it: else it would be opened in the place
+  // of the page.
+  const over = (is) => (event) => { if (form.isConnected) { event.preventDefault(); form.classList.toggle('over', is); } };
+  addEventListener('dragenter', over(true));
+  addEventListener('dragover', over(true));
+  addEventListener('dragleave', over(false));
+  addEventListener('drop', (event) => {
     over(false)(event);
-    if (event.dataTransfer.files.length > 1) { shown.hidden = false; return say(form.dataset.one); }
-    if (event.dataTransfer.files.length) { input.files = event.dataTransfer.files; send(); }
+    const files = event.dataTransfer?.files ?? [];
+    if (files.length > 1) { shown.hidden = false; return say(form.dataset.one); }
+    if (files.length && form.isConnected) { input.files = files; send(); }
   });
 }
