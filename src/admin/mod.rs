@@ -35,7 +35,8 @@ pub(crate) use fleet_source::{FileView, FleetSource, OrderError, Orderer, RetryD
 pub(crate) use parts::AdminParts;
 pub(crate) use readiness::{Check, Readiness};
 pub(crate) use release_source::{
-    Done, Inside, Leaving, Needs, Outcome, Plan, Ready, ReleaseSource, Said, Undone, Wish,
+    Done, Inside, Leaving, Needs, Outcome, Plan, Ready, ReleaseSource, Said, Undone, Verdict,
+    Waiting, Wish,
 };
 pub(crate) use server_source::{
     AddressView, BackendState, BackendView, CertificateView, LinkView, ListenerView, ProcessView,

@@ -35,6 +35,45 @@ pub(crate) struct Plan {
     pub(crate) outcome: Outcome,
 }
 
+impl Plan {
+    /// Returns what is said of the draft in short; `None` where nothing is said of the file.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        match &self.outcome {
+            Outcome::Ready(_) => Some(Verdict::Ready),
+            Outcome::Refused { needs, .. } => match needs {
+                Needs::Place => None,
+                Needs::File => Some(Verdict::Refused),
+                Needs::Nothing => Some(Verdict::There),
+                Needs::Model { .. } | Needs::Version | Needs::Name | Needs::Rank(_) => {
+                    Some(Verdict::Open)
+                }
+            },
+        }
+    }
+}
+
+/// Verdict on a draft, as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It can be published.
+    Ready,
+    /// It can be once somebody says more.
+    Open,
+    /// It is published already.
+    There,
+    /// It cannot be published.
+    Refused,
+}
+
+/// Files that wait to be published.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    /// Whole ones, the newest first, each with the verdict of whoever looked at it.
+    pub(crate) drafts: Vec<(Draft, Option<Verdict>)>,
+    /// Number of those that are still coming.
+    pub(crate) coming: usize,
+}
+
 /// The image that a draft holds.
 #[derive(Debug)]
 pub(crate) struct Inside {
@@ -83,6 +122,11 @@ pub(crate) struct Ready {
     pub(crate) warnings: Vec<Event>,
     /// Things that are good to know.
     pub(crate) hints: Vec<Event>,
+    /// Models that are known here, the likeliest first.
+    pub(crate) known: Vec<String>,
+    /// Models that may be meant by one that no known device has, each with the number of its
+    /// devices.
+    pub(crate) meant: Vec<(String, u64)>,
 }
 
 /// Remedy against a refusal.
@@ -167,10 +211,11 @@ pub(crate) trait ReleaseSource: Send + Sync + 'static {
     /// Says more of files, in their order.
     fn said(&self, files: &[FileView]) -> Vec<Said>;
 
-    /// Returns the files that wait to be published, the newest first.
-    fn drafts(&self, now: SystemTime) -> Vec<Draft>;
+    /// Returns the files that wait to be published.
+    fn waiting(&self, now: SystemTime) -> Waiting;
 
-    /// Begins a draft. `length` is what is known to come at most, in bytes.
+    /// Begins a draft. `length` is what is known to come at most, in bytes. Where there is no
+    /// place, the oldest that cannot be published goes.
     ///
     /// # Errors
     ///

@@ -193,7 +193,11 @@ pub(super) fn firmware(source: &dyn FleetSource) -> Firmware {
         let content = file.sha256.as_ref().map(Content::of);
         let ends = content.and_then(|content| ends.get(&content).copied());
         let could_get = could_get.get(&file.file).copied().unwrap_or(0);
-        File::new(file, could_get, Ends::from(ends.unwrap_or_default()))
+        File::new(
+            file,
+            could_get,
+            Ends::from(ends.unwrap_or_default().map(|ended| ended.offers)),
+        )
     });
     Firmware {
         files: files.collect(),

@@ -1,18 +1,21 @@
 //! Releases: what the page puts into the firmware folder and takes out of it, by the code of
 //! the commands.
 
+mod looked;
 mod plan;
 mod shut;
 
 use super::fleet::Known;
 use super::publishing::{effect, models};
-use crate::admin::{Done, FileView, Leaving, Orderer, Plan, ReleaseSource, Said, Undone, Wish};
+use crate::admin::{
+    Done, FileView, Leaving, Orderer, Plan, ReleaseSource, Said, Undone, Waiting, Wish,
+};
 use crate::config::Settings;
-use crate::event::kinds::DRAFT_UNWRITTEN;
+use crate::event::kinds::{DRAFT_TOO_MANY, DRAFT_TOO_MUCH, DRAFT_UNWRITTEN};
 use crate::event::text::Text;
 use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
-use crate::firmware::drafts::{Draft, Drafts, Upload};
+use crate::firmware::drafts::{Drafts, Upload};
 use crate::firmware::notes::{self, Notes};
 use crate::firmware::prune::removal::Single;
 use crate::firmware::publish::{PublishError, Published, Source};
@@ -28,6 +31,7 @@ use crate::util::paths::absolute;
 use crate::util::supervise::{Supervisor, blocking};
 use crate::util::way;
 use arc_swap::ArcSwap;
+use looked::Looked;
 use plan::{Planner, tag_of};
 use std::collections::HashMap;
 use std::io;
@@ -79,6 +83,8 @@ pub(super) struct Releases {
     store: Arc<Store>,
     /// `None` where the state folder is not this server's.
     drafts: Option<Arc<Drafts>>,
+    /// Verdicts on them.
+    looked: Looked,
     /// Settings that hold now.
     running: Arc<ArcSwap<Settings>>,
 }
@@ -97,6 +103,7 @@ impl Releases {
             catalogue: Arc::clone(catalogue),
             store: Arc::clone(store),
             drafts: state.map(|state| Arc::new(Drafts::open(state.path()))),
+            looked: Looked::default(),
             running: Arc::clone(running),
         }
     }
@@ -215,9 +222,20 @@ impl ReleaseSource for Releases {
         said.collect()
     }
 
-    fn drafts(&self, now: SystemTime) -> Vec<Draft> {
-        let drafts = self.drafts.as_ref();
-        drafts.map_or_else(Vec::new, |drafts| drafts.list(now))
+    fn waiting(&self, now: SystemTime) -> Waiting {
+        let Some(drafts) = &self.drafts else {
+            return Waiting::default();
+        };
+        let list = drafts.list(now).into_iter();
+        Waiting {
+            drafts: list
+                .map(|draft| {
+                    let verdict = self.looked.verdict(&draft.id);
+                    (draft, verdict)
+                })
+                .collect(),
+            coming: drafts.coming(),
+        }
     }
 
     fn begin(&self, name: &str, length: Option<u64>, now: SystemTime) -> Result<Upload, Undone> {
@@ -228,7 +246,18 @@ impl ReleaseSource for Releases {
         if let Some(shut) = self.shut() {
             return Err(Undone::Unwritten(shut));
         }
-        drafts.begin(name, length, now).map_err(|why| {
+        let begun = loop {
+            let begun = drafts.begin(name, length, now);
+            let is_full = begun
+                .as_ref()
+                .is_err_and(|why| [DRAFT_TOO_MANY.id, DRAFT_TOO_MUCH.id].contains(&why.kind.id));
+            // What cannot be published makes room for what may be.
+            let oldest = self.looked.in_vain(&drafts.list(now)).filter(|_| is_full);
+            if !oldest.is_some_and(|id| drafts.remove(&id)) {
+                break begun;
+            }
+        };
+        begun.map_err(|why| {
             if why.kind.id == DRAFT_UNWRITTEN.id {
                 Undone::Unwritten(why)
             } else {
@@ -243,7 +272,13 @@ impl ReleaseSource for Releases {
         let (settings, snapshot) = (self.running.load(), self.catalogue.snapshot());
         let spare = drafts.spare(&settings.catalogue.dir);
         let planner = Planner::new(&settings, &self.known.fleet, &snapshot, spare);
-        Some(planner.plan(draft, wish))
+        let plan = planner.plan(draft, wish);
+        if *wish == Wish::default()
+            && let Some(verdict) = plan.verdict()
+        {
+            self.looked.note(id, verdict, &drafts.list(now));
+        }
+        Some(plan)
     }
 
     fn publish(&self, id: &str, wish: &Wish, by: Orderer<'_>) -> Result<Done, Undone> {

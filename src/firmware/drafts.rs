@@ -163,6 +163,11 @@ impl Drafts {
         lock(&self.kept).drafts.get(id).cloned()
     }
 
+    /// Returns the number of files that are still coming.
+    pub(crate) fn coming(&self) -> usize {
+        lock(&self.kept).coming.len()
+    }
+
     /// Removes a draft. Returns whether there was one.
     pub(crate) fn remove(&self, id: &str) -> bool {
         let draft = lock(&self.kept).drafts.remove(id);

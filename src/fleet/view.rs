@@ -46,7 +46,16 @@ pub struct Page {
 }
 
 /// Ends of the offers of one file, by content.
-pub(crate) type EndsByContent = HashMap<Content, [u64; OfferEnd::ALL.len()]>;
+pub(crate) type EndsByContent = HashMap<Content, [Ended; OfferEnd::ALL.len()]>;
+
+/// Offers that ended in one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Ended {
+    /// Number of them.
+    pub(crate) offers: u64,
+    /// Number of devices that they were made to.
+    pub(crate) devices: u64,
+}
 
 impl Filter {
     fn wants(
@@ -147,14 +156,18 @@ impl Fleet {
     }
 
     /// Counts how the offers that are kept ended, by content.
-    pub fn ends_by_content(&self) -> EndsByContent {
+    pub(crate) fn ends_by_content(&self) -> EndsByContent {
         let mut ends = EndsByContent::new();
         self.table.each(|_, record| {
-            let offers = record.history.iter().flat_map(|history| &history.offers);
-            for offer in offers {
+            let offers = record.history.as_deref().map(|history| &*history.offers);
+            let offers = offers.unwrap_or_default();
+            for (at, offer) in offers.iter().enumerate() {
                 let of_content = ends.entry(offer.image.content).or_default();
+                let is_same =
+                    |one: &Offer| one.image.content == offer.image.content && one.end == offer.end;
                 if let Some(count) = of_content.get_mut(offer.end as usize) {
-                    *count += 1;
+                    count.offers += 1;
+                    count.devices += u64::from(!offers.iter().take(at).any(is_same));
                 }
             }
         });

@@ -200,7 +200,10 @@ fn publish_names_the_file_after_model_and_version() {
     )
     .unwrap();
     let (ok, _, error) = publish(&["--model", "esp32s3"]);
-    assert!(!ok && error.contains("with other content"), "{error}");
+    assert!(
+        !ok && error.contains("a different file of this name"),
+        "{error}"
+    );
     assert!(fs::read(&path).unwrap() == image);
     let (ok, text, _) = publish(&["--model", "esp32s3", "--version", "1.6.5"]);
     assert!(

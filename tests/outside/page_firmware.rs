@@ -8,7 +8,9 @@ mod refusals;
 
 use super::support::server::{Setup, with_clock};
 use super::support::{Server, until};
+use crate::page_fleet::check_in_with;
 use client::{Browser, between, numbers};
+use serde_json::json;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -237,7 +239,39 @@ fn who_would_get_it_and_who_not_is_said_before() {
     let thrown = browser.post(&format!("{draft}/drop"), &[]);
     assert_eq!(thrown.status, 303);
     assert_eq!((waiting(&server), folder(&server).len()), (0, 1));
-    assert!(browser.get("/firmware").text().contains("was thrown away"));
+    assert!(browser.get("/firmware").text().contains("was discarded"));
+}
+
+#[test]
+fn a_file_that_no_device_would_get_is_no_good_news() {
+    let server = started();
+    for number in 0..2 {
+        let device = format!("02:00:00:00:00:0{number}");
+        let body = json!({"application": {"name": "xiaozhi", "version": "1.8.0"}, "board": {"type": "esp-box"}});
+        check_in_with(&server, &device, "c", &body);
+    }
+    let browser = Browser::of(&server);
+    let draft = browser.draft("esp-boxx_1.9.0.bin", &app("1.9.0", 1));
+    let shown = |query: &str| browser.get(&format!("{draft}{query}")).text().to_owned();
+    let text = shown("");
+    for part in [
+        "No device that is known here would get this",
+        "Did you mean:",
+        "<bdi>esp-box</bdi> (2 devices)",
+        "class=\"second\" type=\"submit\">Publish<",
+        "<option value=\"esp-box\">",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("hand good"), "{text}");
+    // One that is like none of them, and one that is too low.
+    let text = shown("?model=nobody-board");
+    assert!(text.contains("would get this") && !text.contains("Did you mean"));
+    let text = shown("?model=esp-box&version=1.7.0");
+    assert!(text.contains("would get this") && text.contains("Why none gets it"));
+    let text = shown("?model=esp-box");
+    assert!(text.contains("hand good") && !text.contains("would get this"));
+    assert!(text.contains("<button type=\"submit\">Publish<"), "{text}");
 }
 
 #[test]
@@ -292,7 +326,7 @@ fn of_two_at_once_under_one_name_one_is_published_and_the_other_told() {
     assert!(
         replies[refused]
             .text()
-            .contains("a_1.9.0.bin: it is there already, with other content"),
+            .contains("a_1.9.0.bin: a different file of this name is there already"),
         "{}",
         replies[refused].text()
     );

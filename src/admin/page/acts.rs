@@ -16,8 +16,8 @@ use maud::{Markup, html};
 use std::time::UNIX_EPOCH;
 
 words! {
-    NONE = "还没有人操作过。发布、删除、重试和忘记设备都会记在这里",
-        "Nobody has ordered anything yet. Publishing, deleting, retrying and forgetting are kept here.";
+    NONE = "还没有人操作过。发布、删除、重试和删除设备记录都会记在这里",
+        "Nothing was done yet. Publishing, deleting, retrying and forgetting are kept here.";
     ABOUT = "最近的操作在前，与命令一同保存在状态目录的 orders.json 里",
         "The newest first; they are kept in orders.json in the state folder";
     WHEN = "时间", "When";
@@ -27,11 +27,11 @@ words! {
     DEVICE = "设备", "Device";
     FILE = "文件", "File";
     RETRY = "重试", "retry";
-    FORGET = "忘记设备", "forget a device";
+    FORGET = "删除设备记录", "forget a device";
     PUBLISH = "发布固件", "publish a file";
     DELETE = "删除固件", "delete a file";
     ALL = "全部失败过的", "all that failed";
-    FORGOTTEN = "已忘记", "forgotten";
+    FORGOTTEN = "记录已删除", "forgotten";
 }
 
 /// Number of acts on a page.

@@ -2,17 +2,21 @@
 
 use super::layout;
 use super::reader::{Reader, address, choose_language, language};
+use super::show::stranger;
 use super::words;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::admin::session::Session;
+use crate::event::Event;
+use crate::event::kinds::{DRAFT_TOO_MANY, DRAFT_TOO_MUCH};
 use crate::event::text::{Lang, Text};
 use crate::util::terminal::shown;
 use axum::extract::FromRequestParts as _;
 use axum::response::{IntoResponse as _, Response};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use maud::html;
+use maud::{Markup, html};
+use percent_encoding::percent_decode_str;
 
 /// Shows why a page, or an act, is not had. `reader` is `None` for whoever is not signed in.
 pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) -> Response {
@@ -26,7 +30,7 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
     let back = back(parts, plain.status() != StatusCode::NOT_FOUND);
     let body = html! {
         div.notice.bad role="alert" { p { bdi { (shown(&in_words(refusal, lang))) } } }
-        p { a href=(back) { (words::BACK.to(lang)) } }
+        p { a href=(back) { (way(&back, refusal, lang)) } }
     };
     let title = title.to(lang);
     let mut reply = match reader {
@@ -73,6 +77,29 @@ fn back(parts: &Parts, is_there: bool) -> String {
         }
         [tab @ ("devices" | "firmware" | "server" | "acts"), _, ..] => format!("/{tab}"),
         _ => "/".to_owned(),
+    }
+}
+
+/// Says where the way back leads.
+fn way(back: &str, refusal: &Refusal, lang: Lang) -> Markup {
+    let is_full = |why: &Event| [DRAFT_TOO_MANY.id, DRAFT_TOO_MUCH.id].contains(&why.kind.id);
+    if matches!(refusal, Refusal::Said(_, why) if is_full(why)) {
+        return html! { (words::SEE_WAITING.to(lang)) };
+    }
+    let mut names = back.split('/').skip(1);
+    let tab = match names.next() {
+        Some("devices") => words::DEVICES,
+        Some("firmware") => words::FIRMWARE,
+        Some("server") => words::SERVER,
+        Some("acts") => words::ACTS,
+        _ => words::FLEET,
+    };
+    // A device has a name that people know, a file that waits has none in its address.
+    let device = names.next().filter(|_| tab == words::DEVICES);
+    let device = device.map(|id| percent_decode_str(id).decode_utf8_lossy());
+    html! {
+        (words::BACK_TO.to(lang)) (tab.to(lang))
+        @if let Some(device) = device { " · " (stranger(&device)) }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::event::{Event, event};
 use crate::firmware::command::Publish;
 use crate::firmware::drafts::Draft;
 use crate::firmware::entry_of;
+use crate::firmware::name::near::NameIndex;
 use crate::firmware::publish::{PublishError, Room, Source, Target};
 use crate::firmware::snapshot::Snapshot;
 use crate::fleet::{Crowd, Fleet};
@@ -143,6 +144,13 @@ impl<'a> Planner<'a> {
             self.crowd()
                 .forecast(&snapshot, &self.settings.policy, &entry)
         });
+        let known = self.known();
+        let is_for_none = forecast.as_ref().is_some_and(|cast| cast.of_model == 0);
+        let meant = if is_for_none {
+            self.meant(&target.file(), &known)
+        } else {
+            Vec::new()
+        };
         Ok(Box::new(Ready {
             file: target.file(),
             replaces: over.is_some(),
@@ -152,6 +160,8 @@ impl<'a> Planner<'a> {
             forecast,
             warnings,
             hints,
+            known,
+            meant,
         }))
     }
 
@@ -179,8 +189,26 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Suggests the models that have files here, and those that known devices report.
     fn needs_model(&self, candidates: Vec<String>) -> Needs {
+        Needs::Model {
+            candidates,
+            known: self.known(),
+        }
+    }
+
+    /// Returns those of the known models, with the number of their devices, that the name of a
+    /// file nearly says.
+    fn meant(&self, file: &str, known: &[String]) -> Vec<(String, u64)> {
+        let index = NameIndex::new([file]);
+        let near = |model: &&String| index.nearest(&[model.as_str()], &[]).is_some();
+        let near = known.iter().filter(near);
+        near.map(|model| (model.clone(), self.crowd().reports(model)))
+            .filter(|(_, devices)| *devices > 0)
+            .collect()
+    }
+
+    /// Returns the models that have files here, and those that known devices report.
+    fn known(&self) -> Vec<String> {
         let mut reported = Reported::default();
         self.fleet.each(|_, record| {
             if let Some(named) = record.profile.named() {
@@ -188,10 +216,7 @@ impl<'a> Planner<'a> {
             }
         });
         let of_files = models(&self.settings.catalogue.dir).into_keys();
-        Needs::Model {
-            candidates,
-            known: reported.behind(of_files),
-        }
+        reported.behind(of_files)
     }
 }
 
@@ -206,6 +231,10 @@ struct Reported {
 
 impl Reported {
     fn add(&mut self, named: &str, is_settled: bool) {
+        // No file's name has one, nor does a form bring it back as it was.
+        if named.chars().any(char::is_control) {
+            return;
+        }
         if is_settled {
             match self.settled.get_mut(named) {
                 Some(devices) => *devices += 1,
@@ -261,6 +290,7 @@ mod tests {
             }
         }
         reported.add("many", false);
+        reported.add("a\0", true);
         let files = ["z-of-a-file", "of-a-file"].map(str::to_owned);
         let known = reported.behind(files.into_iter());
         assert_eq!(known[..4], ["z-of-a-file", "of-a-file", "many", "few"]);

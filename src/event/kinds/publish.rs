@@ -52,7 +52,7 @@ kinds! { PUBLISHING:
         "{path}：已经存在，且内容相同", "{path}: it is there already, with the same content");
     /// Another file of that name is there already.
     PUBLISH_EXISTS = why("publish.exists", &["path"],
-        "{path}：已经存在，但内容不同", "{path}: it is there already, with other content");
+        "{path}：已有一个同名但内容不同的文件", "{path}: a different file of this name is there already");
     /// The file of that name is for other chips.
     PUBLISH_FOR_OTHERS = why("publish.for-others", &["path", "theirs", "ours"],
         "{path}：已经存在，适用于 {theirs}，而这个固件适用于 {ours}",
@@ -138,27 +138,34 @@ kinds! { PUBLISHING:
         "it is no regular file, and is not deleted here: delete it by hand");
     /// Too many drafts wait.
     DRAFT_TOO_MANY = why("draft.too-many", &["most"],
-        "已有 {most} 个文件在等待发布：请先发布或丢弃其中一个",
-        "{most} files wait to be published already: publish one of them, or throw one away");
+        "已有 {most} 个文件在等待发布或正在上传：请先发布或丢弃其中一个",
+        "{most} files wait to be published or are being uploaded: publish one of them, or discard one");
     /// They are too long together.
     DRAFT_TOO_MUCH = why("draft.too-much", &["most"],
         "等待发布的文件合计已接近上限（{most} 字节）：请先发布或丢弃其中一个",
-        "the files that wait to be published may have {most} bytes together: publish one of them, or throw one away");
+        "the files that wait to be published may have {most} bytes together: publish one of them, or discard one");
     /// A file is too long.
     DRAFT_TOO_LONG = why("draft.too-long", &["longest"],
         "文件太大：最多 {longest} 字节。没有固件需要这么大；更大的压缩包请用 xiaozhi-ota publish 发布",
         "the file is too long: it may have {longest} bytes. No image needs more; publish a larger archive with xiaozhi-ota publish");
-    /// No file was sent, or nothing in it.
+    /// A file with nothing in it.
     DRAFT_EMPTY = why("draft.empty", &[],
-        "没有选择文件，或文件是空的", "no file was chosen, or nothing is in it");
+        "文件是空的（0 字节）：请检查它是如何生成的", "the file is empty (0 bytes): see how it was made");
+    /// No file was sent.
+    DRAFT_NONE = why("draft.none", &[],
+        "没有选择文件：请先选择一个", "no file was chosen: choose one first");
+    /// Several files were sent.
+    DRAFT_SEVERAL = why("draft.several", &[],
+        "一次只能上传一个文件，没有留下任何内容：请逐个上传", "one file at a time: several were sent, and none was kept. Send them one by one");
     /// It cannot be kept.
     DRAFT_UNWRITTEN = why("draft.unwritten", &["dir", "reason"],
         "无法写入 {dir}（{reason}）：磁盘可能已满，请清理后再试；没有留下任何内容",
         "nothing can be written to {dir} ({reason}): the disk may be full, make room and try again; nothing of the file was kept");
     /// It is not there any more.
     DRAFT_GONE = why("draft.gone", &[],
-        "这个文件已不在等待：它已发布或被丢弃，或已等待超过一小时。如需发布请重新上传",
-        "this file does not wait any more: it was published or thrown away, or has waited for an hour. Send it again to publish it");
+        "这个文件已不在等待：它已发布或被丢弃，已等待超过一小时，或为其他文件让出了位置。如需发布请重新上传",
+        "this file does not wait any more: it was published or discarded, has waited for an hour, or made room for others. Send it again to \
+         publish it");
     /// Known devices tell which of two boards is meant.
     PUBLISH_REPORTED = why("publish.reported", &["model", "other", "devices"],
         "文件名可能指两种板子，{model} 或 {other}；按 {model} 处理，因为有 {devices} 台已知设备报告它，而没有设备报告 {other}",
@@ -215,7 +222,7 @@ kinds! { PUBLISHING:
         "{file} 已删除{。请注意：|warning|}", "{file} is deleted{. Note: |warning|}");
     /// A draft was thrown away.
     PAGE_THROWN_AWAY = why("page.thrown-away", &["file"],
-        "{file} 已丢弃，没有发布任何内容", "{file} was thrown away, and nothing was published");
+        "{file} 已丢弃，没有发布任何内容", "{file} was discarded, and nothing was published");
     /// It will be offered.
     PAGE_OFFERED = why("page.offered", &["whom", "version"],
         "{whom}，版本低于 {version} 的，下次签到（开机）时会收到它",

@@ -1,7 +1,7 @@
 //! Who may not, what is none, and what leads nowhere.
 
-use super::super::support::Reply;
 use super::super::support::server::Setup;
+use super::super::support::{Reply, until};
 use super::client::{Browser, Part};
 use super::{ANY_PORT, OPERATOR, READER, app, folder, started, waiting, with_tokens};
 use std::fs;
@@ -284,7 +284,87 @@ fn drafts_are_few() {
         "{}",
         refused.text()
     );
+    let text = refused.text();
+    assert!(text.contains("See the files that wait"), "{text}");
+    // Each can be discarded where all of them stand.
+    let listed = browser.get("/firmware");
+    for draft in &drafts {
+        let form = format!("action=\"{draft}/drop\"");
+        assert!(listed.text().contains(&form), "{}", listed.text());
+    }
     browser.post(&format!("{}/drop", drafts[0]), &[]);
     browser.draft("a_2.0.bin", &app("1.9.0", 9));
     assert_eq!(waiting(&server), 8);
+}
+
+#[test]
+fn what_cannot_be_published_makes_room_for_what_may_be() {
+    let setup = Setup::new().file("b_1.9.0.bin", app("1.9.0", 1));
+    let server = setup.start(ANY_PORT);
+    let browser = Browser::of(&server);
+    let looked = |name: &str, bytes: &[u8]| {
+        let draft = browser.draft(name, bytes);
+        assert_eq!(browser.get(&draft).status, 200);
+        draft
+    };
+    let good = looked("a_1.9.0.bin", &app("1.9.0", 1));
+    let open = looked("xiaozhi.bin", &app("1.9.0", 1));
+    let bad: Vec<_> = (0..5)
+        .map(|n| looked(&format!("photo{n}.png"), b"no firmware"))
+        .collect();
+    let there = looked("b_1.9.0.bin", &app("1.9.0", 1));
+    let text = browser.get(&there);
+    let text = text.text();
+    assert!(text.contains("It is published already"), "{text}");
+    assert!(!text.contains("is not published yet"), "{text}");
+    let listed = browser.get("/firmware");
+    for (words, count) in [
+        ("cannot be published<", 5),
+        (">can be published<", 1),
+        ("one thing is open<", 1),
+        ("published already<", 1),
+    ] {
+        let found = listed.text().matches(words).count();
+        assert_eq!(found, count, "{words}: {}", listed.text());
+    }
+    // The oldest goes first, and one that is asked about stays.
+    let mut vain = [&bad[..], &[there]].concat();
+    for n in 0..6 {
+        browser.draft(&format!("c_1.{n}.bin"), &app("1.9.0", n));
+        assert_eq!(browser.get(&vain.remove(0)).status, 404);
+        for draft in vain.iter().chain([&good, &open]) {
+            assert_eq!(browser.get(draft).status, 200, "{draft}");
+        }
+    }
+    assert_eq!(browser.upload("d_1.0.bin", &app("1.9.0", 9)).status, 409);
+    assert_eq!(waiting(&server), 8);
+}
+
+#[test]
+fn a_form_brings_one_file_that_is_not_empty() {
+    let server = started();
+    let browser = Browser::of(&server);
+    let image = app("1.9.0", 1);
+    let csrf = || Part::Text("csrf", &browser.csrf);
+    let file = |name, bytes| Part::File("file", name, bytes);
+    for (parts, why) in [
+        (
+            [csrf(), file("a_1.9.0.bin", &image), file("b.bin", &image)],
+            "one file at a time",
+        ),
+        (
+            [csrf(), file("a_1.9.0.bin", b""), Part::Text("a", "b")],
+            "the file is empty",
+        ),
+        (
+            [csrf(), file("", b""), Part::Text("a", "b")],
+            "no file was chosen",
+        ),
+    ] {
+        let refused = browser.send_parts(&parts, "own");
+        assert_eq!(refused.status, 400, "{why}");
+        assert!(refused.text().contains(why), "{}", refused.text());
+        assert!(refused.text().contains("Back: Firmware"));
+        until(why, || (waiting(&server) == 0).then_some(()));
+    }
 }

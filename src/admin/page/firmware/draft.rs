@@ -1,6 +1,6 @@
 //! A draft: what it is, and what would happen to how many devices before it goes live.
 
-use super::facts::{PATH, facts, look_only, millis, size, until, warnings};
+use super::facts::{PATH, drop_form, facts, look_only, millis, size, until, warnings};
 use crate::admin::fleet_source::Orderer;
 use crate::admin::page::guard::Fields;
 use crate::admin::page::layout::Tab;
@@ -8,11 +8,12 @@ use crate::admin::page::reader::Reader;
 use crate::admin::page::show::{message, stranger};
 use crate::admin::page::words::words;
 use crate::admin::parts::Sources;
-use crate::admin::release_source::{Needs, Outcome, Plan, Ready, Wish};
+use crate::admin::release_source::{Needs, Outcome, Plan, Ready, Verdict, Wish};
 use crate::admin::reply::Refusal;
 use crate::event::{Event, event, tell};
 use crate::fleet::Forecast;
 use crate::server::Peer;
+use crate::util::terminal::one_line;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -20,12 +21,16 @@ use hyper::StatusCode;
 use maud::{Markup, html};
 
 words! {
+    NOBODY = "现在没有已知设备会收到它。", "No device that is known here would get this.";
+    MEANT = "是不是指：", "Did you mean:";
+    OF_DEVICES = "（{} 台设备）", " ({} devices)";
+    OF_DEVICE = "（1 台设备）", " (1 device)";
     IS_READY = "可以发布。发布后它的文件名是：", "It can be published. As a file it will be called:";
     NOT_LIVE = "这个文件还没有发布，没有设备会收到它。", "This file is not published yet: no device gets it.";
     IS_REFUSED = "不能发布", "It cannot be published";
     NOT_NOW = "现在无法发布：固件目录写不进去", "It cannot be published now: the firmware folder does not take it";
     IS_THERE = "已经发布过", "It is published already";
-    LACKS = "还差一点", "One thing is open";
+    LACKS = "还需确认一项", "One thing is open";
     KNOWN = "已知的型号：", "Models that are known here:";
     FIND_MODEL = "型号一般是固件源码 main/boards 下的目录名，例如 lichuang-dev；设备签到后，在“设备”页面可以看到它报告的型号。",
         "It is mostly the name of the folder in the firmware's main/boards, such as lichuang-dev; what a device reports stands on its page under Devices.";
@@ -41,6 +46,7 @@ words! {
     OF_KNOWN = "它适用的已知设备：", "Known devices that it is for: ";
     NONE_OF = "它不适用于任何已知设备。已知设备：", "It is for none of the devices that are known here. Known: ";
     WHY_NOT = "为什么有的设备不会收到", "Why some do not get it";
+    WHY_NONE = "为什么没有设备会收到", "Why none gets it";
     DEVICES = "设备数", "Devices";
     NOW_ON = "现在的版本", "Now on";
     REASON = "原因", "Reason";
@@ -48,12 +54,12 @@ words! {
     REPLACES = "同名文件会被替换。收到过旧文件的设备会收到这一个。", "A file of this name is replaced: devices are offered this one from then on.";
     PUBLISH = "发布", "Publish";
     PUBLISH_OVER = "替换并发布", "Replace and publish";
-    THROW_AWAY = "丢弃", "Throw it away";
+
     ANOTHER = "以其他型号或版本发布", "Publish it as another model or version";
     MODEL = "型号（设备报告的 board.name 或 board.type）", "Model, as devices report it (board.name or board.type)";
     VERSION = "版本（留空则用固件里的）", "Version (leave it empty for the one inside)";
     VERSION_IS = "以数字开头，只含字母、数字、'.'、'_' 和 '-'，例如 1.6.6", "A digit first, then letters, digits, '.', '_' and '-': 1.6.6";
-    SHOW = "再看结果", "See what that comes to";
+    SHOW = "查看结果", "Check again";
     WHICH = "请选择是哪一个：", "Choose which one it is:";
     SAY_VERSION = "请填写另一个版本：", "Give it another version:";
     RAISE = "可以提高版本号，或替换那个文件：", "Raise its version, or replace that file:";
@@ -61,7 +67,7 @@ words! {
     BESIDE = "可以用同级的另一种写法与它并存，每台设备会得到适合自己芯片的那个：", "Publish it beside that one, in another spelling of the same rank; each device gets the one for its chip:";
     BESIDE_AS = "以此版本发布：", "Publish it as ";
     SENT = "上传者：", "Sent by ";
-    WAITS = "保留到：", "It waits until ";
+    WAITS = "自动删除：", "Removed ";
     AGAIN = "请换一个文件重新上传。", "Send another file.";
     BACK = "返回固件列表", "Back to the firmware";
 }
@@ -87,9 +93,9 @@ pub(super) async fn show(
     let draft = &plan.draft;
     let here = format!("{PATH}/drafts/{}", draft.id);
     let body = html! {
-        p.soft { (reader.say(NOT_LIVE)) }
+        @if plan.verdict() != Some(Verdict::There) { p.soft { (reader.say(NOT_LIVE)) } }
         @match &plan.outcome {
-            Outcome::Ready(ready) => (verdict_ready(&reader, ready)),
+            Outcome::Ready(ready) => (verdict_ready(&reader, ready, &wish, &here)),
             Outcome::Refused { why, needs, hints } => {
                 (verdict_refused(&reader, why, needs, hints))
                 (mending(&reader, needs, &wish, &here))
@@ -109,34 +115,66 @@ pub(super) async fn show(
                 @if let Outcome::Ready(ready) = &plan.outcome {
                     (publish_form(&reader, ready, &wish, &here))
                 }
-                (drop_form(&reader, &here))
+                (drop_form(&reader, &draft.id))
             }
         } @else {
             (look_only(&reader))
         }
         (what_is_inside(&reader, &plan))
-        @if matches!(&plan.outcome, Outcome::Ready(_)) {
+        @if let Outcome::Ready(ready) = &plan.outcome {
             details id="another" {
                 summary { (reader.say(ANOTHER)) }
-                (wish_form(&reader, &wish, &here))
+                @if !ready.known.is_empty() { p { (reader.say(KNOWN)) } }
+                (model_buttons(&ready.known, &wish, &here, true))
+                (wish_form(&reader, &wish, &here, &ready.known))
             }
         }
         p.soft.small {
             (reader.say(SENT)) (stranger(&draft.by)) " · " (reader.time(millis(draft.at))) " · "
-            (reader.say(WAITS)) (until(&reader, draft.until()))
+            (reader.say(WAITS)) (until(&reader, draft.until(), now))
         }
         p { a href=(PATH) { (reader.say(BACK)) } }
     };
     Ok(reader.page(Some(Tab::Firmware), draft.name(), &body))
 }
 
-fn verdict_ready(reader: &Reader, ready: &Ready) -> Markup {
+/// Tells whether devices are known, and none of them would get a file.
+fn is_for_nobody(ready: &Ready) -> bool {
+    let forecast = ready.forecast.as_ref();
+    forecast.is_some_and(|forecast| forecast.gets == 0)
+}
+
+fn verdict_ready(reader: &Reader, ready: &Ready, wish: &Wish, here: &str) -> Markup {
+    if is_for_nobody(ready) {
+        return html! {
+            div.hand role="alert" {
+                p { strong { (reader.say(NOBODY)) } }
+                @if !ready.meant.is_empty() {
+                    p { (reader.say(MEANT)) }
+                    @for (model, devices) in ready.meant.iter().take(BUTTONS) {
+                        form.inline method="get" action=(here) {
+                            input type="hidden" name="model" value=(model);
+                            (hidden("version", wish.version.as_deref()))
+                            button type="submit" { (stranger(model)) (of_devices(reader, *devices)) }
+                        }
+                    }
+                }
+                p { (reader.say(IS_READY)) " " (stranger(&ready.file)) }
+                @for hint in &ready.hints { p.say { (message(hint, reader.lang)) } }
+            }
+        };
+    }
     html! {
         div.hand.good {
             p { (reader.say(IS_READY)) " " strong { (stranger(&ready.file)) } }
             @for hint in &ready.hints { p.say { (message(hint, reader.lang)) } }
         }
     }
+}
+
+fn of_devices(reader: &Reader, devices: u64) -> String {
+    let words = if devices == 1 { OF_DEVICE } else { OF_DEVICES };
+    reader.say(words).replace("{}", &devices.to_string())
 }
 
 fn verdict_refused(reader: &Reader, why: &Event, needs: &Needs, hints: &[Event]) -> Markup {
@@ -163,11 +201,11 @@ fn mending(reader: &Reader, needs: &Needs, wish: &Wish, here: &str) -> Markup {
             Needs::Model { candidates, known } => (model_forms(reader, candidates, known, wish, here)),
             Needs::Version => {
                 p { (reader.say(SAY_VERSION)) }
-                (wish_form(reader, wish, here))
+                (wish_form(reader, wish, here, &[]))
             }
             Needs::Name => {
                 p { (reader.say(RAISE)) }
-                (wish_form(reader, wish, here))
+                (wish_form(reader, wish, here, &[]))
                 (replace_form(reader, wish, here))
             }
             Needs::Rank(version) => {
@@ -199,20 +237,14 @@ fn model_forms(
     html! {
         @if !likely.is_empty() {
             p { (reader.say(words)) }
-            @for model in likely.iter().take(BUTTONS) {
-                form.inline method="get" action=(here) {
-                    input type="hidden" name="model" value=(model);
-                    (hidden("version", wish.version.as_deref()))
-                    button.second[candidates.is_empty()] type="submit" { (stranger(model)) }
-                }
-            }
+            (model_buttons(likely, wish, here, candidates.is_empty()))
         }
         @if candidates.is_empty() {
             form method="get" action=(here) {
                 label for="model" { (reader.say(MODEL)) }
-                input type="text" id="model" name="model" value=[wish.model.as_deref()] list="models"
+                input type="text" id="model" name="model" value=[shown(wish.model.as_deref())] list="models"
                     autocomplete="off" maxlength="200" required aria-describedby="find-model";
-                datalist id="models" { @for model in known { option value=(model) {} } }
+                (models(known))
                 p.soft.small id="find-model" { (reader.say(FIND_MODEL)) }
                 (hidden("version", wish.version.as_deref()))
                 p { button type="submit" { (reader.say(SHOW)) } }
@@ -221,8 +253,30 @@ fn model_forms(
     }
 }
 
+fn model_buttons(models: &[String], wish: &Wish, here: &str, is_second: bool) -> Markup {
+    html! {
+        @for model in models.iter().take(BUTTONS) {
+            form.inline method="get" action=(here) {
+                input type="hidden" name="model" value=(model);
+                (hidden("version", wish.version.as_deref()))
+                button class=[is_second.then_some("second")] type="submit" { (stranger(model)) }
+            }
+        }
+    }
+}
+
+fn models(known: &[String]) -> Markup {
+    html! { datalist id="models" { @for model in known { option value=(model) {} } } }
+}
+
+/// Returns what somebody wished, as it can stand in a page: with a character that nobody sees
+/// it is refused, and he is to see why.
+fn shown(value: Option<&str>) -> Option<String> {
+    value.map(one_line)
+}
+
 fn hidden(name: &str, value: Option<&str>) -> Markup {
-    html! { @if let Some(value) = value { input type="hidden" name=(name) value=(value); } }
+    html! { @if let Some(value) = shown(value) { input type="hidden" name=(name) value=(value); } }
 }
 
 fn replace_form(reader: &Reader, wish: &Wish, here: &str) -> Markup {
@@ -236,13 +290,15 @@ fn replace_form(reader: &Reader, wish: &Wish, here: &str) -> Markup {
     }
 }
 
-fn wish_form(reader: &Reader, wish: &Wish, here: &str) -> Markup {
+fn wish_form(reader: &Reader, wish: &Wish, here: &str, known: &[String]) -> Markup {
     html! {
         form method="get" action=(here) {
             label for="model" { (reader.say(MODEL)) }
-            input type="text" id="model" name="model" value=[wish.model.as_deref()] autocomplete="off" maxlength="200";
+            input type="text" id="model" name="model" value=[shown(wish.model.as_deref())] autocomplete="off"
+                maxlength="200" list=[(!known.is_empty()).then_some("models")];
+            @if !known.is_empty() { (models(known)) }
             label for="version" { (reader.say(VERSION)) }
-            input type="text" id="version" name="version" value=[wish.version.as_deref()] autocomplete="off"
+            input type="text" id="version" name="version" value=[shown(wish.version.as_deref())] autocomplete="off"
                 maxlength="100" aria-describedby="version-is";
             p.soft.small id="version-is" { (reader.say(VERSION_IS)) }
             p { button.second type="submit" { (reader.say(SHOW)) } }
@@ -264,16 +320,7 @@ fn publish_form(reader: &Reader, ready: &Ready, wish: &Wish, here: &str) -> Mark
             (hidden("version", wish.version.as_deref()))
             (hidden("replace", wish.replaces.then_some("1")))
             (hidden("over", ready.over.as_deref()))
-            button type="submit" { (reader.say(name)) }
-        }
-    }
-}
-
-fn drop_form(reader: &Reader, here: &str) -> Markup {
-    html! {
-        form.inline method="post" action={ (here) "/drop" } {
-            (reader.csrf())
-            button.second type="submit" { (reader.say(THROW_AWAY)) }
+            button class=[is_for_nobody(ready).then_some("second")] type="submit" { (reader.say(name)) }
         }
     }
 }
@@ -296,6 +343,7 @@ fn consequence(reader: &Reader, ready: &Ready) -> Markup {
 
 fn foreseen(reader: &Reader, forecast: &Forecast) -> Markup {
     let stay: u64 = forecast.stays.iter().map(|stays| stays.devices).sum();
+    let why_not = if forecast.gets > 0 { WHY_NOT } else { WHY_NONE };
     let numbers = [(forecast.gets, GETS), (forecast.runs, RUNS), (stay, STAYS)];
     html! {
         p { (reader.say(OF_KNOWN)) (forecast.of_model) }
@@ -305,9 +353,9 @@ fn foreseen(reader: &Reader, forecast: &Forecast) -> Markup {
             }
         }
         @if !forecast.stays.is_empty() {
-            div.scroll tabindex="0" role="region" aria-label=(reader.say(WHY_NOT)) {
+            div.scroll tabindex="0" role="region" aria-label=(reader.say(why_not)) {
                 table {
-                    caption { (reader.say(WHY_NOT)) }
+                    caption { (reader.say(why_not)) }
                     thead {
                         tr {
                             th.n scope="col" { (reader.say(DEVICES)) }

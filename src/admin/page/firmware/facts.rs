@@ -19,6 +19,8 @@ words! {
     SIZE = "大小", "Size";
     HOMES = "其中的 OTA 地址", "OTA addresses in it";
     BYTES = "字节", "bytes";
+    THROW_AWAY = "丢弃", "Discard";
+    IN_MINUTES = "{} 分钟后", "in {} min";
     NO_VERSION = "（空）", "(empty)";
     LOOK_ONLY = "这个令牌只能查看：发布和删除需要角色为 operate 的令牌（gateway.admin.tokens）",
         "This token may look only: to publish and delete takes one with the role operate (gateway.admin.tokens)";
@@ -99,6 +101,16 @@ pub(super) fn hindrance(reader: &Reader, why: &Event) -> Markup {
     html! { div.notice role="status" { p.say { (message(why, reader.lang)) } } }
 }
 
+/// Shows the button by which a draft goes.
+pub(super) fn drop_form(reader: &Reader, id: &str) -> Markup {
+    html! {
+        form.inline method="post" action={ (PATH) "/drafts/" (id) "/drop" } {
+            (reader.csrf())
+            button.second type="submit" { (reader.say(THROW_AWAY)) }
+        }
+    }
+}
+
 /// Says so to whoever may look only.
 pub(super) fn look_only(reader: &Reader) -> Markup {
     html! { p.soft { (reader.say(LOOK_ONLY)) } }
@@ -110,8 +122,11 @@ pub(super) fn millis(at: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Shows the time until which something waits, to the minute.
-pub(super) fn until(reader: &Reader, at: SystemTime) -> Markup {
-    let at = rfc3339(millis(at));
-    html! { time datetime=(at) { (reader.times.short(&at)) } }
+/// Shows in how many minutes something goes.
+pub(super) fn until(reader: &Reader, at: SystemTime, now: SystemTime) -> Markup {
+    let left = at.duration_since(now).unwrap_or_default();
+    let minutes = left.as_secs().div_ceil(60).to_string();
+    html! {
+        time datetime=(rfc3339(millis(at))) { (reader.say(IN_MINUTES).replace("{}", &minutes)) }
+    }
 }

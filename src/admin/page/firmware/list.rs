@@ -1,6 +1,9 @@
 //! The files, and those that wait to be published.
 
-use super::facts::{PATH, SIZE, facts, hindrance, look_only, part, short_size, until, warnings};
+use super::facts::{
+    PATH, SIZE, THROW_AWAY, drop_form, facts, hindrance, look_only, part, short_size, until,
+    warnings,
+};
 use crate::admin::counted::FileCounts;
 use crate::admin::fleet_source::FileView;
 use crate::admin::page::layout::Tab;
@@ -8,13 +11,12 @@ use crate::admin::page::reader::Reader;
 use crate::admin::page::show::{devices_path, message, stranger};
 use crate::admin::page::words::{self, words};
 use crate::admin::parts::Sources;
-use crate::admin::release_source::{ReleaseSource, Said};
+use crate::admin::release_source::{ReleaseSource, Said, Verdict, Waiting};
 use crate::admin::reply::Refusal;
 use crate::event::Event;
 use crate::event::text::Text;
-use crate::firmware::drafts::Draft;
 use crate::firmware::notes::beginning;
-use crate::fleet::{Content, OfferEnd};
+use crate::fleet::{Content, Ended, OfferEnd};
 use crate::util::fate::ENDS;
 use crate::util::terminal::one_line;
 use axum::extract::State;
@@ -33,16 +35,23 @@ words! {
         "An app image (build/xiaozhi.bin), a full flash image (merged-binary.bin) or a release archive (v2.1.0_board.zip), of up to 64 MiB.";
     NOT_YET = "上传后不会立即生效：先告诉您哪些设备会收到它，再由您决定是否发布。",
         "Nothing goes live by that: you are shown first which devices would get it, and then decide.";
-    UPLOAD = "上传并查看", "Upload and look at it";
+    UPLOAD = "上传并检查", "Upload and check";
     SENDING = "正在上传", "Upload";
-    READING = "已上传，正在检查…", "Uploaded, being looked at…";
+    READING = "已上传，正在检查…", "Uploaded, being checked…";
     FAILED = "上传中断，没有留下任何内容。请重试", "The upload was cut off, and nothing of it was kept. Try again";
     ONE = "一次只能上传一个文件，没有发送任何内容。", "One file at a time: nothing was sent.";
     WAITING_TITLE = "等待发布", "Waiting to be published";
     WAITING_ABOUT = "这些文件还没有发给任何设备，一小时后自动删除", "No device gets these yet; they go after an hour";
     FILE = "文件", "File";
     SENT_BY = "上传者", "Sent by";
-    UNTIL = "保留到", "Waits until";
+    UNTIL = "自动删除", "Removed";
+    VERDICT = "检查结果", "Verdict";
+    CAN = "可以发布", "can be published";
+    OPEN = "还需确认一项", "one thing is open";
+    THERE = "已经发布过", "published already";
+    CANNOT = "不能发布", "cannot be published";
+    UNSEEN = "尚未查看", "not looked at yet";
+    COMING = "正在上传的文件：", "Files that are being uploaded: ";
     FILES = "固件目录中的文件", "Files in the firmware folder";
     FOLDER = "目录：", "Folder: ";
     NOTHING = "还没有固件。可以在上面发布一个文件；也可以把文件复制到固件目录，命名为 型号_版本.bin（例如 lichuang-dev_2.0.0.bin）。",
@@ -60,6 +69,8 @@ words! {
     OF_MODEL = "该型号的设备", "devices of this model";
     OFFERED_LAST = "最近一次下发是它的设备", "devices that were offered it last";
     OFFERS = "下发结果", "How its offers ended";
+    ON_DEVICES = "（{} 台设备）", " (on {} devices)";
+    ON_ONE = "（1 台设备）", " (on one device)";
     NO_OFFERS = "尚未下发", "none yet";
     NOTES = "发布说明", "Release notes";
     MORE_LINES = "（还有更多行：{}）", "(further lines: {})";
@@ -72,7 +83,7 @@ words! {
 struct View {
     folder: String,
     takes_none: Option<Event>,
-    drafts: Vec<Draft>,
+    waiting: Waiting,
     files: Vec<(FileView, Said)>,
 }
 
@@ -91,7 +102,7 @@ pub(super) async fn list(
     let view = view?;
     let body = html! {
         (send(&reader, view.takes_none.as_ref()))
-        div id="drafts" data-live { (drafts(&reader, &view.drafts)) }
+        div id="drafts" data-live { (waiting(&reader, &view.waiting, now)) }
         h2 { (reader.say(FILES)) }
         p.soft.small { (reader.say(FOLDER)) bdi.mono { (view.folder) } }
         div id="files" data-live { (files(&reader, &view.files, counts.as_deref())) }
@@ -105,7 +116,7 @@ fn view(releases: &dyn ReleaseSource, files: Vec<FileView>, now: SystemTime) -> 
     View {
         folder: releases.folder(),
         takes_none: releases.takes_none(),
-        drafts: releases.drafts(now),
+        waiting: releases.waiting(now),
         files: files.into_iter().zip(said).collect(),
     }
 }
@@ -135,16 +146,26 @@ fn send(reader: &Reader, takes_none: Option<&Event>) -> Markup {
     }
 }
 
-fn drafts(reader: &Reader, drafts: &[Draft]) -> Markup {
-    let head = [
-        (FILE, false),
-        (SIZE, true),
-        (SENT_BY, false),
-        (UNTIL, false),
-    ];
+fn verdict(reader: &Reader, verdict: Option<Verdict>) -> Markup {
+    let (class, words) = match verdict {
+        None => ("soft", UNSEEN),
+        Some(Verdict::Ready) => ("good", CAN),
+        Some(Verdict::Open) => ("warn", OPEN),
+        Some(Verdict::There) => ("soft", THERE),
+        Some(Verdict::Refused) => ("bad", CANNOT),
+    };
+    html! { span class=(class) { (reader.say(words)) } }
+}
+
+fn waiting(reader: &Reader, waiting: &Waiting, now: SystemTime) -> Markup {
+    let mut head = vec![(FILE, false), (VERDICT, false)];
+    head.extend(reader.may_operate().then_some((THROW_AWAY, false)));
+    head.extend([(SIZE, true), (SENT_BY, false), (UNTIL, false)]);
+    let (drafts, coming) = (&waiting.drafts, waiting.coming);
     html! {
+        @if !drafts.is_empty() || coming > 0 { h2 { (reader.say(WAITING_TITLE)) } }
+        @if coming > 0 { p { (reader.say(COMING)) (coming) } }
         @if !drafts.is_empty() {
-            h2 { (reader.say(WAITING_TITLE)) }
             div.scroll tabindex="0" role="region" aria-label=(reader.say(WAITING_TITLE)) {
                 table {
                     caption { (reader.say(WAITING_ABOUT)) }
@@ -152,12 +173,14 @@ fn drafts(reader: &Reader, drafts: &[Draft]) -> Markup {
                         tr { @for (name, is_number) in head { th.n[is_number] scope="col" { (reader.say(name)) } } }
                     }
                     tbody {
-                        @for draft in drafts {
+                        @for (draft, said) in drafts {
                             tr {
                                 td { a href={ (PATH) "/drafts/" (draft.id) } { (stranger(draft.name())) } }
+                                td { (verdict(reader, *said)) }
+                                @if reader.may_operate() { td { (drop_form(reader, &draft.id)) } }
                                 td.n { (short_size(reader, draft.size)) }
                                 td { (stranger(&draft.by)) }
-                                td.nowrap { (until(reader, draft.until())) }
+                                td.nowrap { (until(reader, draft.until(), now)) }
                             }
                         }
                     }
@@ -267,7 +290,7 @@ fn counted(reader: &Reader, view: &FileView, counts: Option<&FileCounts>) -> Mar
                 dt { (reader.say(OFFERS)) }
                 dd {
                     (ended(reader, &ends))
-                    @if ends.iter().any(|count| *count > 0) {
+                    @if ends.iter().any(|count| count.offers > 0) {
                         " · " a href=(devices_path(&[("file", &view.file)])) { (reader.say(OFFERED_LAST)) }
                     }
                 }
@@ -277,18 +300,24 @@ fn counted(reader: &Reader, view: &FileView, counts: Option<&FileCounts>) -> Mar
 }
 
 /// Shows how the offers of a file ended, as far as any did.
-fn ended(reader: &Reader, ends: &[u64; OfferEnd::ALL.len()]) -> Markup {
+fn ended(reader: &Reader, ends: &[Ended; OfferEnd::ALL.len()]) -> Markup {
     let words = |end: OfferEnd| ENDS.iter().find(|words| words.key == end.key());
     let counts = OfferEnd::ALL.into_iter().zip(ends);
     let counts: Vec<_> = counts
-        .filter(|(_, count)| **count > 0)
+        .filter(|(_, count)| count.offers > 0)
         .filter_map(|(end, count)| Some((end, words(end)?, count)))
         .collect();
     html! {
         @if counts.is_empty() { span.soft { (reader.say(NO_OFFERS)) } }
         @for (at, (end, words, count)) in counts.iter().enumerate() {
             @if at > 0 { " · " }
-            span.bad[end.is_failure()] title=(reader.say(words.long)) { (reader.say(words.short)) " " (count) }
+            span.bad[end.is_failure()] title=(reader.say(words.long)) { (reader.say(words.short)) " " (count.offers) }
+            // One device may have had it several times.
+            @match count.devices {
+                devices if devices == count.offers => "",
+                1 => (reader.say(ON_ONE)),
+                devices => (reader.say(ON_DEVICES).replace("{}", &devices.to_string())),
+            }
         }
     }
 }

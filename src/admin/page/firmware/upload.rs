@@ -74,14 +74,23 @@ async fn take(
     let file = form.next_field().await.map_err(|e| broken(&e))?;
     let file = file.filter(|field| field.name() == Some("file"));
     let file = file.ok_or_else(|| Refusal::BadBody("no field named file follows csrf".into()))?;
+    // A form whose file nobody chose has one without a name.
+    let is_chosen = file.file_name().is_some_and(|name| !name.is_empty());
     let coming = begin(sources, &file, length).await?;
     let coming = copy(file, coming).await?;
-    while form.next_field().await.map_err(|e| broken(&e))?.is_some() {}
+    while let Some(field) = form.next_field().await.map_err(|e| broken(&e))? {
+        if field.name() == Some("file") {
+            return Err(said(StatusCode::BAD_REQUEST, event!(DRAFT_SEVERAL)));
+        }
+    }
     let (by, now) = (session.caller.name.clone(), (sources.clock)());
     let draft = coming
         .blocking(move |upload| upload.finish(&by, now))
         .await?;
-    let draft = draft.map_err(|why| Refusal::Said(StatusCode::BAD_REQUEST, Box::new(why)))?;
+    let draft = draft.map_err(|why| {
+        let why = if is_chosen { why } else { event!(DRAFT_NONE) };
+        said(StatusCode::BAD_REQUEST, why)
+    })?;
     Ok(format!("{PATH}/drafts/{}", draft.id))
 }
 
@@ -156,7 +165,7 @@ async fn write(coming: Coming, mut block: Vec<u8>) -> Result<(Coming, Vec<u8>), 
         } else {
             StatusCode::INSUFFICIENT_STORAGE
         };
-        Refusal::Said(status, Box::new(why))
+        said(status, why)
     })
 }
 
@@ -174,7 +183,11 @@ async fn text(mut field: Field<'_>) -> Result<String, Refusal> {
 
 fn too_long() -> Refusal {
     let why = event!(DRAFT_TOO_LONG, longest = LONGEST);
-    Refusal::Said(StatusCode::PAYLOAD_TOO_LARGE, Box::new(why))
+    said(StatusCode::PAYLOAD_TOO_LARGE, why)
+}
+
+fn said(status: StatusCode, why: Event) -> Refusal {
+    Refusal::Said(status, Box::new(why))
 }
 
 fn broken(error: &MultipartError) -> Refusal {
