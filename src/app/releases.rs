@@ -15,7 +15,7 @@ use crate::event::kinds::{DRAFT_TOO_MANY, DRAFT_TOO_MUCH, DRAFT_UNWRITTEN};
 use crate::event::text::Text;
 use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
-use crate::firmware::drafts::{Drafts, Upload};
+use crate::firmware::drafts::{Draft, Drafts, Upload};
 use crate::firmware::notes::{self, Notes};
 use crate::firmware::prune::removal::Single;
 use crate::firmware::publish::{PublishError, Published, Source};
@@ -31,7 +31,6 @@ use crate::util::paths::absolute;
 use crate::util::supervise::{Supervisor, blocking};
 use crate::util::way;
 use arc_swap::ArcSwap;
-use looked::Looked;
 use plan::{Planner, tag_of};
 use std::collections::HashMap;
 use std::io;
@@ -79,12 +78,12 @@ async fn expire(drafts: &Arc<Drafts>) {
 /// Parts of this server that releases need.
 pub(super) struct Releases {
     known: Known,
+    /// Verdicts on drafts.
+    looked: looked::Looked,
     catalogue: Arc<Catalogue>,
     store: Arc<Store>,
     /// `None` where the state folder is not this server's.
     drafts: Option<Arc<Drafts>>,
-    /// Verdicts on them.
-    looked: Looked,
     /// Settings that hold now.
     running: Arc<ArcSwap<Settings>>,
 }
@@ -100,10 +99,10 @@ impl Releases {
     ) -> Self {
         Self {
             known: known.clone(),
+            looked: looked::Looked::default(),
             catalogue: Arc::clone(catalogue),
             store: Arc::clone(store),
             drafts: state.map(|state| Arc::new(Drafts::open(state.path()))),
-            looked: Looked::default(),
             running: Arc::clone(running),
         }
     }
@@ -229,7 +228,7 @@ impl ReleaseSource for Releases {
         let list = drafts.list(now).into_iter();
         Waiting {
             drafts: list
-                .map(|draft| {
+                .map(|draft: Draft| {
                     let verdict = self.looked.verdict(&draft.id);
                     (draft, verdict)
                 })

@@ -1,6 +1,6 @@
 //! Firmware on the page: a file is sent, looked at, published, fetched and deleted.
 
-mod client;
+pub(crate) mod client;
 mod deleting;
 mod disks;
 mod hostile;

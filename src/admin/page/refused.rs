@@ -2,12 +2,10 @@
 
 use super::layout;
 use super::reader::{Reader, address, choose_language, language};
-use super::show::stranger;
 use super::words;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::admin::session::Session;
-use crate::event::Event;
 use crate::event::kinds::{DRAFT_TOO_MANY, DRAFT_TOO_MUCH};
 use crate::event::text::{Lang, Text};
 use crate::util::terminal::shown;
@@ -15,8 +13,9 @@ use axum::extract::FromRequestParts as _;
 use axum::response::{IntoResponse as _, Response};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use maud::{Markup, html};
-use percent_encoding::percent_decode_str;
+use maud::html;
+
+const SEE_WAITING: Text = Text::new("查看等待发布的文件", "See the files that wait");
 
 /// Shows why a page, or an act, is not had. `reader` is `None` for whoever is not signed in.
 pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) -> Response {
@@ -30,9 +29,13 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
     let back = back(parts, plain.status() != StatusCode::NOT_FOUND);
     let body = html! {
         div.notice.bad role="alert" { p { bdi { (shown(&in_words(refusal, lang))) } } }
-        p { a href=(back) { (way(&back, refusal, lang)) } }
+        p { a href=(back) { (words::BACK.to(lang)) (name(&back).to(lang)) } }
     };
     let title = title.to(lang);
+    let body = html! {
+        (body)
+        @if is_full(refusal) { p { a href="/firmware" { (SEE_WAITING.to(lang)) } } }
+    };
     let mut reply = match reader {
         // What a form was sent to is no page in any language.
         Some(reader) if parts.method == Method::POST => {
@@ -51,6 +54,12 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
         }
     }
     reply
+}
+
+/// Tells whether other files have to make room first.
+fn is_full(refusal: &Refusal) -> bool {
+    let full = [DRAFT_TOO_MANY.id, DRAFT_TOO_MUCH.id];
+    matches!(refusal, Refusal::Said(_, why) if full.contains(&why.kind.id))
 }
 
 /// Shows why there is no page, in its frame to whoever signed in.
@@ -80,26 +89,16 @@ fn back(parts: &Parts, is_there: bool) -> String {
     }
 }
 
-/// Says where the way back leads.
-fn way(back: &str, refusal: &Refusal, lang: Lang) -> Markup {
-    let is_full = |why: &Event| [DRAFT_TOO_MANY.id, DRAFT_TOO_MUCH.id].contains(&why.kind.id);
-    if matches!(refusal, Refusal::Said(_, why) if is_full(why)) {
-        return html! { (words::SEE_WAITING.to(lang)) };
-    }
-    let mut names = back.split('/').skip(1);
-    let tab = match names.next() {
-        Some("devices") => words::DEVICES,
-        Some("firmware") => words::FIRMWARE,
+/// Returns the name of the page that a way back leads to.
+fn name(back: &str) -> Text {
+    match back.split('/').nth(1) {
+        Some("devices") if back == "/devices" => words::DEVICES,
+        Some("devices") => words::THE_DEVICE,
+        Some("firmware") if back == "/firmware" => words::FIRMWARE,
+        Some("firmware") => words::THE_FILE,
         Some("server") => words::SERVER,
         Some("acts") => words::ACTS,
         _ => words::FLEET,
-    };
-    // A device has a name that people know, a file that waits has none in its address.
-    let device = names.next().filter(|_| tab == words::DEVICES);
-    let device = device.map(|id| percent_decode_str(id).decode_utf8_lossy());
-    html! {
-        (words::BACK_TO.to(lang)) (tab.to(lang))
-        @if let Some(device) = device { " · " (stranger(&device)) }
     }
 }
 
@@ -199,7 +198,17 @@ mod tests {
             ("//elsewhere/devices/a/b", true, "/"),
         ] {
             let request = hyper::Request::builder().uri(path).body(()).unwrap();
-            assert_eq!(back(&request.into_parts().0, is_there), to, "{path}");
+            let back = back(&request.into_parts().0, is_there);
+            assert_eq!(back, to, "{path}");
+            let name = name(&back).to(Lang::En);
+            let named = match to {
+                "/" => "Fleet",
+                "/devices" => "Devices",
+                "/firmware" => "Firmware",
+                _ if to.starts_with("/devices") => "the device",
+                _ => "the file",
+            };
+            assert_eq!(name, named, "{path}");
         }
     }
 }

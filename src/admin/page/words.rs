@@ -20,8 +20,9 @@ words! {
     OTHER_LANGUAGE = "English", "中文";
     SIGN_OUT = "退出登录", "Sign out";
     MAY_LOOK = "（只能查看）", " (may look only)";
-    BACK_TO = "返回：", "Back: ";
-    SEE_WAITING = "查看等待发布的文件", "See the files that wait";
+    BACK = "返回：", "Back to: ";
+    THE_DEVICE = "该设备", "the device";
+    THE_FILE = "该文件", "the file";
     REFUSED = "没有完成", "That was not done";
     PAGES = "翻页", "Pages";
     FIRST_PAGE = "第一页", "First page";

@@ -2,6 +2,7 @@
 //! becomes of the store.
 
 use super::{FILE, body, check_in, check_in_with, config, end, fetch, known};
+use crate::page_firmware::client::Browser;
 use crate::support::server::Setup;
 use crate::support::{Server, files_below, until};
 use std::fs;
@@ -75,6 +76,12 @@ fn what_failed_twice_is_withheld_until_it_is_ordered_again() {
     let server = setup().start(&config(TERM));
     fail_twice(&server, DEVICE);
     assert_eq!(super::ends(&server, DEVICE), ["rolled-back"; 2]);
+    // Two offers, to one device.
+    until("the page of firmware to say so", || {
+        let page = Browser::of(&server).get("/firmware");
+        let text = page.text();
+        (text.contains("rolled back 2</span> (on one device)")).then_some(())
+    });
     // Behind a restart too.
     let setup = stopped(server);
     let older = fs::read(state(setup.path()).join("fleet.db")).unwrap();

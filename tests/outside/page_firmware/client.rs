@@ -11,7 +11,7 @@ use std::net::TcpStream;
 const BOUNDARY: &str = "----------boundary-7f3a";
 
 /// Somebody who signed in.
-pub(super) struct Browser<'a> {
+pub(crate) struct Browser<'a> {
     server: &'a Server,
     cookie: String,
     pub(super) csrf: String,
@@ -69,7 +69,7 @@ impl<'a> Browser<'a> {
 
     /// Signs in with the server's own token.
     #[track_caller]
-    pub(super) fn of(server: &'a Server) -> Self {
+    pub(crate) fn of(server: &'a Server) -> Self {
         Self::sign_in(server, &server.admin_token())
     }
 
@@ -78,7 +78,7 @@ impl<'a> Browser<'a> {
     }
 
     #[track_caller]
-    pub(super) fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Reply {
         let headers = [
             ("Cookie", &*self.cookie),
             ("Accept", "text/html"),

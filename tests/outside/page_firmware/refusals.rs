@@ -364,7 +364,7 @@ fn a_form_brings_one_file_that_is_not_empty() {
         let refused = browser.send_parts(&parts, "own");
         assert_eq!(refused.status, 400, "{why}");
         assert!(refused.text().contains(why), "{}", refused.text());
-        assert!(refused.text().contains("Back: Firmware"));
+        assert!(refused.text().contains("Back to: Firmware"));
         until(why, || (waiting(&server) == 0).then_some(()));
     }
 }

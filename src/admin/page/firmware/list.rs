@@ -41,7 +41,7 @@ words! {
     FAILED = "上传中断，没有留下任何内容。请重试", "The upload was cut off, and nothing of it was kept. Try again";
     ONE = "一次只能上传一个文件，没有发送任何内容。", "One file at a time: nothing was sent.";
     WAITING_TITLE = "等待发布", "Waiting to be published";
-    WAITING_ABOUT = "这些文件还没有发给任何设备，一小时后自动删除", "No device gets these yet; they go after an hour";
+    WAITING_ABOUT = "这些文件还没有发给任何设备，一小时后自动删除；不能发布的会先为其他文件让出位置", "No device gets these yet; they go after an hour, those that cannot be published as soon as another needs the room";
     FILE = "文件", "File";
     SENT_BY = "上传者", "Sent by";
     UNTIL = "自动删除", "Removed";
