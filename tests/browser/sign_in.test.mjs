@@ -26,7 +26,8 @@ for (const reader of READERS) {
       assert.equal(await isIn(visitor), 1);
       const before = await visitor.context.cookies();
       await page.click('form[action="/sign-out"] button');
-      await visitor.arrives('/sign-in');
+      await visitor.arrives('/sign-in?out');
+      assert.equal(await visitor.count('.notice.good'), 1);
       assert.deepEqual(await visitor.context.cookies(), []);
       assert.equal(await visitor.go('/acts'), 401);
       // Nor is what the cookie held good for anybody else.

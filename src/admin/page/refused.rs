@@ -26,7 +26,7 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
     let back = back(parts, plain.status() != StatusCode::NOT_FOUND);
     let body = html! {
         div.notice.bad role="alert" { p { bdi { (shown(&in_words(refusal, lang))) } } }
-        p { a href=(back) { (words::BACK.to(lang)) } }
+        p { a href=(back) { (words::BACK.to(lang)) (name(&back).to(lang)) } }
     };
     let title = title.to(lang);
     let mut reply = match reader {
@@ -73,6 +73,19 @@ fn back(parts: &Parts, is_there: bool) -> String {
         }
         [tab @ ("devices" | "firmware" | "server" | "acts"), _, ..] => format!("/{tab}"),
         _ => "/".to_owned(),
+    }
+}
+
+/// Returns the name of the page that a way back leads to.
+fn name(back: &str) -> Text {
+    match back.split('/').nth(1) {
+        Some("devices") if back == "/devices" => words::DEVICES,
+        Some("devices") => words::THE_DEVICE,
+        Some("firmware") if back == "/firmware" => words::FIRMWARE,
+        Some("firmware") => words::THE_FILE,
+        Some("server") => words::SERVER,
+        Some("acts") => words::ACTS,
+        _ => words::FLEET,
     }
 }
 
@@ -172,7 +185,17 @@ mod tests {
             ("//elsewhere/devices/a/b", true, "/"),
         ] {
             let request = hyper::Request::builder().uri(path).body(()).unwrap();
-            assert_eq!(back(&request.into_parts().0, is_there), to, "{path}");
+            let back = back(&request.into_parts().0, is_there);
+            assert_eq!(back, to, "{path}");
+            let name = name(&back).to(Lang::En);
+            let named = match to {
+                "/" => "Fleet",
+                "/devices" => "Devices",
+                "/firmware" => "Firmware",
+                _ if to.starts_with("/devices") => "the device",
+                _ => "the file",
+            };
+            assert_eq!(name, named, "{path}");
         }
     }
 }

@@ -15,12 +15,14 @@ words! {
     DEVICES = "设备", "Devices";
     FIRMWARE = "固件", "Firmware";
     SERVER = "服务器", "Server";
-    ACTS = "操作记录", "Acts";
+    ACTS = "操作记录", "History";
     SKIP = "跳到正文", "Skip to the content";
     OTHER_LANGUAGE = "English", "中文";
     SIGN_OUT = "退出登录", "Sign out";
     MAY_LOOK = "（只能查看）", " (may look only)";
-    BACK = "返回", "Back";
+    BACK = "返回：", "Back to: ";
+    THE_DEVICE = "该设备", "the device";
+    THE_FILE = "该文件", "the file";
     REFUSED = "没有完成", "That was not done";
     PAGES = "翻页", "Pages";
     FIRST_PAGE = "第一页", "First page";
