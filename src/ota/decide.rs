@@ -84,6 +84,22 @@ impl Policy {
     pub(crate) fn is_known(&self, model: &str, snapshot: &Snapshot) -> bool {
         self.names(model).any(|name| snapshot.may_have(name)) || self.pin(model).is_some()
     }
+
+    /// Tells whether there may be a file for a device of these models, the most precise first.
+    pub(crate) fn has_files<'a>(
+        &self,
+        mut models: impl Iterator<Item = &'a str>,
+        snapshot: &Snapshot,
+    ) -> bool {
+        let Some(first) = models.next() else {
+            return snapshot.may_have(DEFAULT_MODEL);
+        };
+        let gets_default = self.default_for == DefaultFor::Unmatched;
+        std::iter::once(first)
+            .chain(models)
+            .any(|model| self.is_known(model, snapshot))
+            || gets_default && snapshot.may_have(DEFAULT_MODEL)
+    }
 }
 
 /// Answer to a device, and its reasons.

@@ -140,11 +140,64 @@ fn an_empty_fleet_says_what_to_do_next() {
             assert!(text.contains(word), "{word}: {text}");
         }
         assert!(page.contains("href=\"/firmware\""));
+        // Nothing is said to be well where nobody came.
+        assert!(!page.contains("class=\"hand good\""));
         assert!(visitor.page("/devices", lang).contains("href=\"/\""));
     }
     // It is another page once a device is known.
     check_in(&server, GOOD, "esp32s3", "1.6.0");
-    first(&visitor, "en", is_counted);
+    let page = first(&visitor, "en", is_counted);
+    // How another one is connected is still there, and what is to be done first.
+    assert!(words(&part(&page, "connect")).contains(&url));
+    assert!(
+        words(&part(&page, "ends")).contains("has no file"),
+        "{page}"
+    );
+}
+
+#[test]
+fn whoever_has_no_firmware_here_is_named() {
+    let server = setup().file(FILE, image("1.7.0")).start(CONFIG);
+    let visitor = Visitor::of(&server);
+    check_in(&server, GOOD, "esp32s3", "1.7.0");
+    for (device, board) in [(BACK, "esp-box"), (OTHER, "<b>box")] {
+        check_in(&server, device, board, "1.6.0");
+    }
+    let has_three =
+        |page: &str| words(page).contains("Devices without firmware here: 2 (models: 2)");
+    first(&visitor, "en", has_three);
+    let of = |device: &str| words(&visitor.page(&format!("/devices/{device}"), "en"));
+    let page = of(BACK);
+    assert!(
+        page.contains("no firmware here for the model esp-box"),
+        "{page}"
+    );
+    assert!(
+        page.contains("there is no firmware here for its model"),
+        "{page}"
+    );
+    assert!(!of(GOOD).contains("no firmware here"));
+    // A file for whoever has none of his own is one.
+    fs::write(server.bin().join("default_1.0.0.bin"), image("1.0.0")).unwrap();
+    until("it is for them", || {
+        (!of(BACK).contains("no firmware here")).then_some(())
+    });
+}
+
+#[test]
+fn findings_name_their_files_and_do_not_bury_the_fleet() {
+    let server = setup().start(CONFIG);
+    for number in 0..12 {
+        let file = server.bin().join(format!("noversion{number}.bin"));
+        fs::write(file, image("1.7.0")).unwrap();
+    }
+    let visitor = Visitor::of(&server);
+    first(&visitor, "en", |page| {
+        let hand = part(page, "hand");
+        let is_named = words(&hand).contains("noversion");
+        let cards = hand.matches("class=\"hand").count();
+        is_named && cards == 8 && hand.contains("href=\"/server#findings-title\"")
+    });
 }
 
 #[test]
@@ -312,8 +365,8 @@ fn fates(page: &str) -> Vec<(String, String)> {
         .filter(|row| row.contains("<td"));
     let fates = rows.map(|row| {
         let file = words(row.split("</td>").next().unwrap());
-        let (_, code) = row.rsplit_once("<code class=\"soft\">").unwrap();
-        (file, code.split('<').next().unwrap().to_owned())
+        let (_, code) = row.split_once("title=\"").unwrap();
+        (file, code.split('"').next().unwrap().to_owned())
     });
     fates.collect()
 }
