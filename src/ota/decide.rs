@@ -85,20 +85,18 @@ impl Policy {
         self.names(model).any(|name| snapshot.may_have(name)) || self.pin(model).is_some()
     }
 
-    /// Tells whether there may be a file for a device of these models, the most precise first.
+    /// Tells whether there is an image for a device of these models, or a file that may yet be
+    /// one. What [`Self::is_known`] goes by is kept longer than the files are.
     pub(crate) fn has_files<'a>(
         &self,
-        mut models: impl Iterator<Item = &'a str>,
+        models: impl Iterator<Item = &'a str>,
         snapshot: &Snapshot,
     ) -> bool {
-        let Some(first) = models.next() else {
-            return snapshot.may_have(DEFAULT_MODEL);
-        };
-        let gets_default = self.default_for == DefaultFor::Unmatched;
-        std::iter::once(first)
-            .chain(models)
-            .any(|model| self.is_known(model, snapshot))
-            || gets_default && snapshot.may_have(DEFAULT_MODEL)
+        let has =
+            |name: &str| !snapshot.model(name).is_empty() || snapshot.may_yet_have(name, |_| true);
+        let mut models = models.peekable();
+        let gets_default = models.peek().is_none() || self.default_for == DefaultFor::Unmatched;
+        models.any(|model| self.names(model).any(has)) || gets_default && has(DEFAULT_MODEL)
     }
 }
 

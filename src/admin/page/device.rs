@@ -170,9 +170,11 @@ impl View {
         };
         let on_others = devices_path(&[("file", file), ("end", offer.end.key())]);
         let is_here = self.fate(failed).is_some();
+        // It works, and what failed is gone: nothing is left to do.
+        let is_over = !is_here && offer.end != OfferEnd::Silent;
         html! {
-            div.hand.bad {
-                p { (message(&said, reader.lang)) }
+            div.hand.bad[!is_over] {
+                p { @if is_over { (stranger(&said.words(reader.lang))) } @else { (message(&said, reader.lang)) } }
                 p {
                     (self.then(reader, failed))
                     " · " a href=(on_others) { (reader.say(ON_OTHERS)) }
@@ -205,8 +207,10 @@ impl View {
         let mut same = same.filter(|why| why.kind.id == id);
         match (same.next(), kinds::all().find(|kind| kind.id == id)) {
             (Some(why), _) => why.words(lang),
-            // What is not known would stand there as dots.
-            (None, Some(kind)) if kind.fields.iter().any(|name| !name.contains('?')) => {
+            // What is not known would stand there as dots, and what to do stands above.
+            (None, Some(kind))
+                if kind.remedy.is_some() || kind.fields.iter().any(|name| !name.contains('?')) =>
+            {
                 fate::answer(Some(id), lang).into_owned()
             }
             (None, _) => facts.why(id, lang),

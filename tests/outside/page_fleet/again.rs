@@ -65,6 +65,9 @@ fn the_page_of_a_failed_device_says_what_to_do() {
         words(&page).contains("the file is gone").then_some(page)
     };
     let page = until("it is gone", is_gone);
+    let is_silent = known(&server, BACK)["offers"][0]["end"] == "silent";
+    assert!(is_silent || !page.contains("class=\"hand bad\""), "{page}");
+    assert!(!words(&page).contains("xiaozhi-ota retry"), "{page}");
     assert!(
         forms(&page).iter().all(|form| form.action == "/sign-out"),
         "{page}"
