@@ -3,13 +3,17 @@
 use super::fleet_source::{FleetSource, Start};
 use super::shared::Shared;
 use crate::event::Event;
-use crate::fleet::{Content, EndsByContent, Hours, Overview, Step, Summary};
+use crate::fleet::{
+    Content, EndsByContent, FailedDevice, Fate, Hours, ImageEnds, OfferEnd, Overview, Step, Summary,
+};
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 use xiaozhi_device::version;
 
 /// Number of versions that are named where they are counted over time. All others are one.
 pub(super) const NAMED: usize = 5;
+/// Number of images that failed which are shown each by itself.
+pub(super) const SHOWN_IMAGES: usize = 5;
 
 /// Counts of this moment.
 #[derive(Debug)]
@@ -18,10 +22,17 @@ pub(super) struct Counts {
     pub(super) versions: Versions,
     /// Number of devices without a MAC address, which count for nothing else.
     pub(super) others: u64,
-    /// Contents of the files that are offered.
-    pub(super) offered: HashSet<Content>,
-    /// Place to begin at; `None` once a device is known.
-    pub(super) start: Option<Start>,
+    /// Files that are offered, by their contents.
+    pub(super) offered: HashMap<Content, String>,
+    /// Number of models without a file here, and of their devices.
+    pub(super) without: (u64, u64),
+    /// Files that devices get next, by the content which failed on them and is gone: of those
+    /// that failed on most devices, where the latest of these all get the same.
+    pub(super) next: HashMap<Content, String>,
+    /// Place to begin at.
+    pub(super) start: Start,
+    /// True until a device is known.
+    pub(super) is_empty: bool,
 }
 
 impl Counts {
@@ -30,14 +41,59 @@ impl Counts {
         let overview = source.fleet().overview(now);
         let others = source.fleet().others();
         let is_empty = overview.summary.devices == 0 && others == 0;
+        let offered = source.offered();
         Self {
             versions: Versions::of(&overview.summary),
+            without: without(source, &overview),
+            next: next(source, &overview, &offered),
             overview,
             others,
-            offered: source.offered(),
-            start: is_empty.then(|| source.start()),
+            offered,
+            start: source.start(),
+            is_empty,
         }
     }
+}
+
+/// Counts the models for which there is no file, and their devices.
+fn without(source: &dyn FleetSource, overview: &Overview) -> (u64, u64) {
+    let profiles: Vec<_> = overview.profiles.iter().map(|(each, _)| &**each).collect();
+    let has_files = source.has_files(&profiles).into_iter();
+    let all = overview.profiles.iter().zip(has_files);
+    let bare = all.filter(|(_, has_files)| !has_files);
+    let mut models = HashSet::new();
+    let devices = bare.map(|((profile, count), _)| {
+        models.insert(profile.named());
+        count
+    });
+    let devices = devices.sum();
+    (models.len() as u64, devices)
+}
+
+/// Finds what devices get in the place of files that failed on them and are gone.
+fn next(
+    source: &dyn FleetSource,
+    overview: &Overview,
+    offered: &HashMap<Content, String>,
+) -> HashMap<Content, String> {
+    let is_gone = |image: &&ImageEnds| {
+        image.stands(OfferEnd::Silent) > 0 && !offered.contains_key(&image.image.content)
+    };
+    let of_device = |failed: &FailedDevice| {
+        let prospects = source.prospects(&source.fleet().find(&failed.id)?);
+        let mut prospects = prospects.into_iter();
+        let gets = prospects.find(|one| matches!(one.fate, Fate::Gets(_)));
+        Some(gets?.file)
+    };
+    let of_image = |image: &ImageEnds| {
+        let mut files = image.latest.iter().map(of_device);
+        let first = files.next()??;
+        files
+            .all(|file| file.as_deref() == Some(&*first))
+            .then_some((image.image.content, first))
+    };
+    let gone = overview.images.iter().filter(is_gone).take(SHOWN_IMAGES);
+    gone.filter_map(of_image).collect()
 }
 
 /// Devices of this moment by version, of whatever model. Strangers can make these many: they

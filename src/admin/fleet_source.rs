@@ -4,8 +4,8 @@
 use crate::event::Event;
 use crate::firmware::snapshot::Entry;
 use crate::fleet::orders::Act;
-use crate::fleet::{Content, DeviceId, Fleet, Hours, Prospect, Record, Step};
-use std::collections::{HashMap, HashSet};
+use crate::fleet::{Content, DeviceId, Fleet, Hours, Profile, Prospect, Record, Step};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -92,8 +92,12 @@ pub(crate) trait FleetSource: Send + Sync + 'static {
     /// Returns what people ordered, as far as it is kept, the newest first.
     fn acts(&self) -> Vec<Act>;
 
-    /// Returns the contents of the files that are offered.
-    fn offered(&self) -> HashSet<Content>;
+    /// Returns the files that are offered, by their contents.
+    fn offered(&self) -> HashMap<Content, String>;
+
+    /// Tells for each of these devices whether there may be firmware here for whoever says that
+    /// of itself: of one of its models, or for all; not read yet, perhaps.
+    fn has_files(&self, profiles: &[&Profile]) -> Vec<bool>;
 
     /// Says what would become of each file if a device checked in now as it did last.
     fn prospects(&self, record: &Record) -> Vec<Prospect>;

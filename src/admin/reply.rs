@@ -94,7 +94,7 @@ pub(crate) enum Refusal {
     PlainHttp,
     /// No token.
     #[error(
-        "a token is needed: send Authorization: Bearer TOKEN; the log line with event=admin.listening says which file holds one (token_file=)"
+        "a token is needed: send Authorization: Bearer TOKEN; the log line with event=admin.listening says which file holds one"
     )]
     NoToken,
     /// A token that is nobody's.

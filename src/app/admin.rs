@@ -277,13 +277,27 @@ impl AdminDoor {
         let has_own = lock(&self.running.bearers).own.is_some();
         let file = state
             .filter(|_| has_own)
-            .map(|state| state.path().join(OWN));
+            .map(|state| absolute(&state.path().join(OWN)));
         tell!(
             ADMIN_LISTENING,
             address = self.address,
+            url = self.url(settings),
             protocols = self.protocols(settings),
             token_file = file
         );
+    }
+
+    /// Returns the address of the page: by a name of the operator's, where he lists one.
+    fn url(&self, settings: &Settings) -> String {
+        let scheme = match self.protocols(settings) {
+            "TLS" => "https",
+            _ => "http",
+        };
+        let named = settings.admin.names.first();
+        match named.filter(|_| self.is_tls_only()) {
+            Some(name) => format!("{scheme}://{name}:{}/", self.address.port()),
+            None => format!("{scheme}://{}/", self.address),
+        }
     }
 
     /// Returns its listeners, and what serves there.

@@ -18,15 +18,14 @@ use crate::firmware::store::Store;
 use crate::fleet::orders::Act;
 use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{
-    Content, DeviceId, Fleet, Hours, Knowledge, OfferEnd, Prospect, Record, Step, forecast_all,
-    prospects,
+    Content, DeviceId, Fleet, Hours, Knowledge, OfferEnd, Profile, Prospect, Record, Step,
+    forecast_all, prospects,
 };
 use crate::http::Front;
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -186,10 +185,17 @@ impl FleetSource for House {
         self.known.orders.acts()
     }
 
-    fn offered(&self) -> HashSet<Content> {
+    fn offered(&self) -> HashMap<Content, String> {
         let snapshot = self.catalogue.snapshot();
         let entries = snapshot.entries();
-        entries.map(|entry| Content::of(&entry.sha256)).collect()
+        let named = entries.map(|entry| (Content::of(&entry.sha256), entry.file.clone()));
+        named.collect()
+    }
+
+    fn has_files(&self, profiles: &[&Profile]) -> Vec<bool> {
+        let (snapshot, settings) = (self.catalogue.snapshot(), self.running.load());
+        let has = |profile: &&Profile| settings.policy.has_files(profile.names(), &snapshot);
+        profiles.iter().map(has).collect()
     }
 
     fn prospects(&self, record: &Record) -> Vec<Prospect> {

@@ -55,14 +55,15 @@ pub(super) fn announce(
             proxy_protocol = behind
         );
     }
-    if let Some(admin) = admin {
-        admin.announce(settings);
-    }
     let dir = absolute(&settings.catalogue.dir);
     let images = catalogue.snapshot().len();
     tell!(FOLDER, dir = dir, images = images);
     tell!(OTA_ADDRESS, url = settings.public.ota_url());
     tell!(VISION_ADDRESS, url = settings.public.vision_url());
+    // Last, where somebody looks for the page who has just started it.
+    if let Some(admin) = admin {
+        admin.announce(settings);
+    }
 }
 
 /// Says where the certificates stand that answer.

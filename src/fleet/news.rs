@@ -22,6 +22,8 @@ pub(super) struct Before {
     counts: HashMap<(&'static str, &'static str), u64>,
     /// Hour after 1970 for which versions were counted.
     hour: u64,
+    /// Number of devices that were known then.
+    known: usize,
 }
 
 /// Says how an offer ended, and counts it. That of an id that is no MAC address counts for
@@ -102,13 +104,15 @@ impl Fleet {
             })
             .filter(|(.., count)| *count > 0)
             .collect();
-        // How many run a version is no sum: once an hour will do.
-        let of_versions = wall(now) / 3_600_000;
-        let is_due = before.hour != of_versions && self.knowledge() == Knowledge::Everything;
-        if !is_due {
+        // How many run a version is no sum: once an hour will do, and again where that was of a
+        // fleet which has only begun to come.
+        let (of_versions, known) = (wall(now) / 3_600_000, self.len());
+        let is_grown = known > 0 && known >= before.known.saturating_mul(2);
+        let is_due = before.hour != of_versions || is_grown;
+        if !is_due || self.knowledge() != Knowledge::Everything {
             return hour;
         }
-        before.hour = of_versions;
+        (before.hour, before.known) = (of_versions, known);
         drop(before);
         let versions = self.summary(now).versions;
         let (named, others) = versions.split_at(versions.len().min(NAMED));

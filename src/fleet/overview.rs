@@ -44,6 +44,8 @@ pub struct Overview {
     pub summary: Summary,
     /// Images, those first that failed on most devices.
     pub images: Vec<ImageEnds>,
+    /// Number of devices by what they say they are. Two may be alike.
+    pub profiles: Vec<(Arc<Profile>, u64)>,
 }
 
 /// Newest offers of one image.
@@ -194,7 +196,10 @@ impl Tally {
     fn finish(self) -> Overview {
         let mut summary = self.summary;
         let mut versions: HashMap<(String, String), u64> = HashMap::new();
+        let mut profiles: HashMap<*const Profile, (Arc<Profile>, u64)> = HashMap::new();
         for (profile, build, count) in self.kinds.into_values() {
+            let same = profiles.entry(Arc::as_ptr(&profile));
+            same.or_insert_with(|| (Arc::clone(&profile), 0)).1 += count;
             let model = profile.named().unwrap_or(NO_MODEL).to_owned();
             let key = (model, build.version().to_owned());
             *versions.entry(key).or_default() += count;
@@ -222,7 +227,11 @@ impl Tally {
             (std::cmp::Reverse(image.failed()), std::cmp::Reverse(all))
         });
         summary.failing = by_file(&images);
-        Overview { summary, images }
+        Overview {
+            summary,
+            images,
+            profiles: profiles.into_values().collect(),
+        }
     }
 }
 

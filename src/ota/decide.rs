@@ -84,6 +84,20 @@ impl Policy {
     pub(crate) fn is_known(&self, model: &str, snapshot: &Snapshot) -> bool {
         self.names(model).any(|name| snapshot.may_have(name)) || self.pin(model).is_some()
     }
+
+    /// Tells whether there is an image for a device of these models, or a file that may yet be
+    /// one. What [`Self::is_known`] goes by is kept longer than the files are.
+    pub(crate) fn has_files<'a>(
+        &self,
+        models: impl Iterator<Item = &'a str>,
+        snapshot: &Snapshot,
+    ) -> bool {
+        let has =
+            |name: &str| !snapshot.model(name).is_empty() || snapshot.may_yet_have(name, |_| true);
+        let mut models = models.peekable();
+        let gets_default = models.peek().is_none() || self.default_for == DefaultFor::Unmatched;
+        models.any(|model| self.names(model).any(has)) || gets_default && has(DEFAULT_MODEL)
+    }
 }
 
 /// Answer to a device, and its reasons.

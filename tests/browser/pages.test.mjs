@@ -107,7 +107,7 @@ test('the keyboard is enough to sign in, look around and sign out', () =>
       await visitor.arrives(path);
     }
     await tabTo('form[action="/sign-out"] button');
-    await visitor.arrives('/sign-in');
+    await visitor.arrives('/sign-in?out');
   }));
 
 test('what is looked at is fetched again every ten seconds, and only its marked parts change', () =>

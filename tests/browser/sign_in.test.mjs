@@ -15,18 +15,19 @@ const isIn = (visitor) => visitor.count('form[action="/sign-out"]');
 for (const reader of READERS) {
   test(`in by a right token only, to the page that was asked for, and out: ${named(reader)}`, () =>
     visiting(server, { ...reader, allow: [401] }, async (visitor, page) => {
-      assert.equal(await visitor.go('/acts?a=b'), 401);
+      assert.equal(await visitor.go('/devices?q=b'), 401);
       assert.equal(await page.locator('html').getAttribute('lang'), { zh: 'zh-CN', en: 'en' }[reader.lang]);
       await visitor.signIn('not the token that it is');
       await page.waitForSelector('[role=alert]');
       assert.equal(await isIn(visitor), 0);
       // The whole line is copied, often with a blank.
       await visitor.signIn(` ${server.token} `);
-      await visitor.arrives('/acts?a=b');
+      await visitor.arrives('/devices?q=b');
       assert.equal(await isIn(visitor), 1);
       const before = await visitor.context.cookies();
       await page.click('form[action="/sign-out"] button');
-      await visitor.arrives('/sign-in');
+      await visitor.arrives('/sign-in?out');
+      assert.equal(await visitor.count('.notice.good'), 1);
       assert.deepEqual(await visitor.context.cookies(), []);
       assert.equal(await visitor.go('/acts'), 401);
       // Nor is what the cookie held good for anybody else.
@@ -38,13 +39,13 @@ for (const reader of READERS) {
 
 test('the language of the form is changed on the way to a page', () =>
   visiting(server, { allow: [401] }, async (visitor, page) => {
-    await visitor.go('/acts?a=b');
+    await visitor.go('/devices?q=b');
     for (const lang of ['zh-CN', 'en', 'zh-CN']) {
       await page.click('a[hreflang]');
       await page.waitForSelector(`html[lang="${lang}"]`);
     }
     await visitor.signIn();
-    await visitor.arrives('/acts?a=b');
+    await visitor.arrives('/devices?q=b');
     assert.equal(await page.locator('html').getAttribute('lang'), 'zh-CN');
   }));
 
@@ -52,12 +53,12 @@ test('the language is the browser\'s until one is chosen, which is kept', async 
   for (const [locale, lang] of [['zh-TW', 'zh-CN'], ['de-DE', 'en'], ['en-GB', 'en']]) {
     await visiting(server, { locale }, async (visitor, page) => {
       await visitor.signedIn();
-      await visitor.go('/acts?a=b');
+      await visitor.go('/devices?q=b');
       const shown = () => page.locator('html').getAttribute('lang');
       assert.equal(await shown(), lang, locale);
       await visitor.leave('a[hreflang]');
       // The page is the same one, and its address tells nobody which language.
-      await visitor.arrives('/acts?a=b');
+      await visitor.arrives('/devices?q=b');
       const other = { 'zh-CN': 'en', en: 'zh-CN' }[lang];
       assert.equal(await shown(), other, locale);
       await visitor.go('/acts');

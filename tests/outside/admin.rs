@@ -392,7 +392,17 @@ fn the_own_token_stays() {
     let server = started();
     let token = server.admin_token();
     let line = server.event("admin.listening", &[("protocols", "HTTP + TLS")]);
-    assert!(line.contains("data/state/admin.token"), "{line}");
+    // Where the page is, and what opens it, is said to somebody who has just started it.
+    let url = format!(
+        "operator's page: http://{}/ (sign in with",
+        server.admin_address()
+    );
+    let file = server.dir.path().join("data/state/admin.token");
+    let file = file.canonicalize().unwrap();
+    assert!(
+        line.contains(&url) && line.contains(file.to_str().unwrap()),
+        "{line}"
+    );
     let server = server.stop().start(ANY_PORT);
     assert_eq!(server.admin_token(), token);
     assert_eq!(server.admin("GET", "/api/v1/fleet", &token, "").status, 200);

@@ -81,11 +81,24 @@ fn a_planted_cookie_locks_nobody_out() {
     let other = Browser::of(&server).cookie;
     browser.cookie = format!("xiaozhi-ota=planted; {own}; {other}");
     let form = format!("csrf={}", browser.csrf());
-    assert_eq!(browser.post("/sign-out", &form).status, 303);
+    let out = browser.post("/sign-out", &form);
+    assert_eq!(out.status, 303);
+    let shown = browser.get(out.header("Location").unwrap());
+    assert!(shown.text().contains("You are signed out"));
     for cookie in [own, other] {
         browser.cookie = cookie;
         assert_eq!(browser.get("/devices").status, 401);
     }
+    // Whoever presses a button in a page of before hears that nothing came of it.
+    let stale = browser.post("/devices/02:00:00:00:00:01/forget", &form);
+    assert_eq!(stale.status, 401);
+    assert!(stale.text().contains("was not done"));
+    assert!(
+        !browser
+            .post("/sign-out", &form)
+            .text()
+            .contains("was not done")
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! forget.
 
 mod again;
+mod found;
 mod hostile;
 mod list;
 pub(crate) mod visitor;
@@ -140,11 +141,19 @@ fn an_empty_fleet_says_what_to_do_next() {
             assert!(text.contains(word), "{word}: {text}");
         }
         assert!(page.contains("href=\"/firmware\""));
+        // Nothing is said to be well where nobody came.
+        assert!(!page.contains("class=\"hand good\""));
         assert!(visitor.page("/devices", lang).contains("href=\"/\""));
     }
     // It is another page once a device is known.
     check_in(&server, GOOD, "esp32s3", "1.6.0");
-    first(&visitor, "en", is_counted);
+    let page = first(&visitor, "en", is_counted);
+    // How another one is connected is still there, and what is to be done first.
+    assert!(words(&part(&page, "connect")).contains(&url));
+    assert!(
+        words(&part(&page, "ends")).contains("has no file"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -312,8 +321,8 @@ fn fates(page: &str) -> Vec<(String, String)> {
         .filter(|row| row.contains("<td"));
     let fates = rows.map(|row| {
         let file = words(row.split("</td>").next().unwrap());
-        let (_, code) = row.rsplit_once("<code class=\"soft\">").unwrap();
-        (file, code.split('<').next().unwrap().to_owned())
+        let (_, code) = row.split_once("title=\"").unwrap();
+        (file, code.split('"').next().unwrap().to_owned())
     });
     fates.collect()
 }

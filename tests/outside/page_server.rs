@@ -125,7 +125,7 @@ fn nothing_is_wrong_with_a_server_that_is_well() {
     assert_eq!(reader.faults(), Vec::<String>::new());
     let page = reader.get("/server", "zh");
     for word in [
-        "需要处理的问题",
+        "本服务器的问题",
         "/xiaozhi/ota/",
         "self-signed.crt",
         "gateway.limits.idle",

@@ -3,16 +3,17 @@
 
 use super::layout::Tab;
 use super::reader::Reader;
-use super::show::{self, device_path, of_path, short, stranger};
+use super::show::{self, device_path, devices_path, message, of_path, short, stranger};
 use super::words::words;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::admin::standing::{self, FailedImage, Ordered, StandingOrders};
 use crate::admin::time::rfc3339;
-use crate::event::kinds::{WITHHELD_FAILED, WITHHELD_TOO_MUCH_FAILED};
-use crate::event::text::Text;
+use crate::event::kinds::{self, WITHHELD_FAILED, WITHHELD_TOO_MUCH_FAILED};
+use crate::event::text::{Lang, Text};
+use crate::event::{Value, event};
 use crate::fleet::{DeviceId, Fate, Offer, OfferEnd, Prospect, Record};
-use crate::util::fate::{Facts, end_of, short as end_words};
+use crate::util::fate::{self, Facts, end_of, plain, short as end_words};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
@@ -28,43 +29,48 @@ words! {
     LAST_SEEN = "最近签到", "Last seen";
     FIRST_SEEN = "首次签到", "First seen";
     BOOTS = "启动次数", "Boots seen";
-    COMES = "连接", "Comes";
+    COMES = "连接", "Connects";
     FROM = "来自", "from";
     CLIENT = "客户端 ID", "Client id";
     ANSWER = "最近答复", "Last answer";
-    NOW = "各固件文件现在会不会给它", "Why each file would or would not go to it now";
-    NOW_ABOUT = "假设它现在以上次的报告签到，按本服务器的判断", "As this server decides, if the device checked in now as it did last";
+    NOW = "各固件文件现在是否下发给它", "Would it get each file now, and why";
+    NOW_ABOUT = "假设它现在以上次的报告签到，按本服务器的判断", "What this server would decide if the device checked in now as it did last";
     NO_FILES = "固件目录里没有可以下发的文件", "No file in the firmware folder can be offered";
     OTHER_FILES = "其他型号的文件", "Files of other models";
     TO_FIRMWARE = "打开固件页", "Open the page of firmware";
     FILE = "文件", "File";
-    WOULD = "会不会", "Now";
+    WOULD = "是否下发", "Now";
     WHY = "原因", "Why";
-    GETS = "会得到", "gets it";
+    GETS = "下发", "gets it";
     RUNS_IT = "正在运行", "runs it";
-    STAYS = "不会", "does not get it";
+    STAYS = "不下发", "does not get it";
     NOT_FOR_IT = "不是给它的", "not for it";
-    OFFERS = "给它下发过的固件", "Its offers";
-    OFFERS_ABOUT = "最近的在前；只保留最近几次", "The newest first; the last few are kept";
-    NO_OFFERS = "没有给它下发过固件", "It was offered nothing yet";
-    WHEN = "时间", "When";
+    OFFERS = "升级记录", "Update history";
+    OFFERS_ABOUT = "最近的在前；只保留最近几次", "Newest first; only the last few are kept";
+    NO_OFFERS = "还没有给它下发过固件", "No update was offered to it yet";
+    WHEN = "下发时间", "Offered";
     VERSION = "版本", "Version";
-    END = "结果", "End";
-    FAILED = "在它上面失败过的固件", "What failed on it";
-    FAILED_ABOUT = "失败两次的固件不再提供给它，直到文件改变或重试", "What failed twice is offered to it no more, until the file changes or it is tried again";
-    TIMES = "次数", "Times";
+    END = "结果", "Result";
+    FAILED = "升级失败的固件", "Failed firmware";
+    FAILED_ABOUT = "失败两次的固件不再提供给它，直到文件改变或重试", "A file that failed twice is not offered again, until it changes or you let the device try again";
+    TIMES = "失败次数", "Failed";
     THEN = "之后", "From now on";
-    GIVEN_UP = "不再提供给它", "is offered to it no more";
-    ONCE_MORE = "下次签到时会再给它一次", "is offered to it once more at its next check-in";
-    NOT_NOW = "现在不会给它，原因见下面的表格", "is not offered to it now: why stands below";
-    NO_FILE = "已不在固件目录中，不会给它", "is in the firmware folder no more, and not offered";
-    OLDER = "以前下发过的一个固件", "an image of before";
+    GIVEN_UP = "不再提供给它", "not offered to it any more";
+    ONCE_MORE = "下次签到时会再给它一次", "offered once more at its next check-in";
+    NOT_NOW = "现在不下发给它，原因见下面的表格", "not offered now: the table below says why";
+    NO_FILE = "文件已不在固件目录中", "the file is gone";
+    OLDER = "以前下发过的一个固件", "an earlier file";
     ORDERED = "已安排", "Ordered";
-    AGAIN = "再试一次，下次签到（设备重启）时给它：", "another try, at its next check-in, which is at its next boot:";
+    AGAIN = "设备下次启动时再试一次：", "another try at its next boot:";
     ALL_FAILED = "所有失败过的固件", "all that failed";
+    FAILED_HERE = "在这台设备上失败过", "failed here";
+    ON_OTHERS = "同样失败的设备", "Devices on which it failed the same way";
+    NO_FIRMWARE = "这里没有适合该型号的固件：", "There is no firmware here for the model";
+    NO_FIRMWARE_NOW = "没有下发：这里没有适合该型号的固件", "nothing was offered: there is no firmware here for its model";
+    PUBLISH = "发布固件", "Publish firmware";
     TRY_AGAIN = "再试一次", "Try again";
-    TRY_ALL = "全部再试一次", "Try all of it again";
-    FORGET = "忘记这台设备…", "Forget this device…";
+    TRY_ALL = "全部再试一次", "Try all again";
+    FORGET = "删除设备记录…", "Forget this device…";
 }
 
 /// Things that are known of a device.
@@ -74,6 +80,8 @@ struct View {
     failed: Vec<FailedImage>,
     ordered: Vec<Ordered>,
     prospects: Vec<Prospect>,
+    /// False where no file here is for a device of its models.
+    has_files: bool,
 }
 
 /// Shows a device.
@@ -92,6 +100,7 @@ pub(super) async fn device(
             failed: standing::failed(&record),
             ordered: orders.waiting(&id, &record),
             prospects: source.prospects(&record),
+            has_files: source.has_files(&[&record.profile]) != [false],
             record,
             id,
         })
@@ -100,6 +109,7 @@ pub(super) async fn device(
     let now = (sources.clock)();
     let body = html! {
         div id="device" data-live {
+            (view.advice(&reader))
             (view.facts(&reader, now))
             (view.failures(&reader))
             (view.offers(&reader))
@@ -119,6 +129,94 @@ fn millis(time: SystemTime) -> u64 {
 }
 
 impl View {
+    /// Says on top what is wrong, and what to do about it.
+    fn advice(&self, reader: &Reader) -> Markup {
+        let newest = self.newest_failure();
+        html! {
+            @if let Some((offer, failed)) = newest {
+                (self.failed_last(reader, offer, failed))
+            }
+            @if !self.has_files {
+                div.hand {
+                    p {
+                        (reader.say(NO_FIRMWARE)) " "
+                        @if let Some(model) = self.record.named() { strong { (short(&plain(model))) } }
+                    }
+                    p { a href="/firmware" { (reader.say(PUBLISH)) } }
+                }
+            }
+        }
+    }
+
+    /// Returns its newest offer, where that failed and nobody has ordered another try since.
+    fn newest_failure(&self) -> Option<(&Offer, &FailedImage)> {
+        let offer = self.record.history.as_deref()?.offers.last()?;
+        let content = hex::encode(&offer.image.content.0);
+        let mut failed = self.failed.iter();
+        let failed = failed.find(|failed| failed.content == content)?;
+        offer.end.is_failure().then_some((offer, failed))
+    }
+
+    fn failed_last(&self, reader: &Reader, offer: &Offer, failed: &FailedImage) -> Markup {
+        let (file, times) = (&*offer.image.file, failed.times);
+        let said = match offer.end {
+            OfferEnd::Silent => event!(OFFER_NOT_BACK, file = file, times = times),
+            _ => event!(
+                OFFER_DID_NOT_RUN,
+                file = file,
+                times = times,
+                runs = self.record.build.version()
+            ),
+        };
+        let on_others = devices_path(&[("file", file), ("end", offer.end.key())]);
+        let is_here = self.fate(failed).is_some();
+        // It works, and what failed is gone: nothing is left to do.
+        let is_over = !is_here && offer.end != OfferEnd::Silent;
+        html! {
+            div.hand.bad[!is_over] {
+                p { @if is_over { (stranger(&said.words(reader.lang))) } @else { (message(&said, reader.lang)) } }
+                p {
+                    (self.then(reader, failed))
+                    " · " a href=(on_others) { (reader.say(ON_OTHERS)) }
+                    @if is_here { " · " a href="/firmware" { (reader.say(TO_FIRMWARE)) } }
+                }
+            }
+        }
+    }
+
+    /// Says what becomes of an image that failed.
+    fn then(&self, reader: &Reader, failed: &FailedImage) -> Markup {
+        // Another version may be pinned, or a higher one go out.
+        html! {
+            @match self.fate(failed) {
+                None => (reader.say(NO_FILE)),
+                Some(_) if failed.given_up => (reader.say(GIVEN_UP)),
+                Some(Fate::Gets(_)) => (reader.say(ONCE_MORE)),
+                Some(_) => a href="#now" { (reader.say(NOT_NOW)) },
+            }
+        }
+    }
+
+    /// Returns why it got nothing at its last check-in, in words: those of a file of which the
+    /// same holds now, which has all that they name.
+    fn answer(&self, facts: &Facts<'_>, id: &'static str, lang: Lang) -> String {
+        if id == "up-to-date" && !self.has_files {
+            return NO_FIRMWARE_NOW.to(lang).to_owned();
+        }
+        let same = self.prospects.iter().map(|one| one.fate.why());
+        let mut same = same.filter(|why| why.kind.id == id);
+        match (same.next(), kinds::all().find(|kind| kind.id == id)) {
+            (Some(why), _) => why.words(lang),
+            // What is not known would stand there as dots, and what to do stands above.
+            (None, Some(kind))
+                if kind.remedy.is_some() || kind.fields.iter().any(|name| !name.contains('?')) =>
+            {
+                fate::answer(Some(id), lang).into_owned()
+            }
+            (None, _) => facts.why(id, lang),
+        }
+    }
+
     fn facts(&self, reader: &Reader, now: SystemTime) -> Markup {
         let record = &self.record;
         let (profile, build, lang) = (&record.profile, &record.build, reader.lang);
@@ -137,7 +235,7 @@ impl View {
             times: self.failed.iter().map(|failed| failed.times.into()).max(),
         };
         let why = record.why.map(|kind| kind.id);
-        let words = why.map(|id| facts.why(id, lang));
+        let words = why.map(|id| self.answer(&facts, id, lang));
         let text = |text: Option<String>| text.map(|text| stranger(&text));
         let scheme = if record.is_secure { "https" } else { "http" };
         let address = record
@@ -161,10 +259,7 @@ impl View {
             (
                 ANSWER,
                 words.map(|words| {
-                    html! {
-                        (stranger(&words))
-                        @if let Some(id) = why { " " code.soft { (id) } }
-                    }
+                    html! { span title=[why] { (stranger(&words)) } }
                 }),
             ),
         ];
@@ -188,7 +283,7 @@ impl View {
         let given_up = self
             .failed
             .iter()
-            .filter(|failed| is_given_up(failed))
+            .filter(|failed| failed.given_up && self.fate(failed).is_some())
             .count();
         html! {
             @if !self.failed.is_empty() {
@@ -215,16 +310,10 @@ impl View {
                 td { @if let Some(version) = &failed.version { (short(version)) } }
                 td.n { (failed.times) }
                 td {
-                    @if is_given_up(failed) {
-                        (reader.say(GIVEN_UP)) " "
-                        (self.retry(reader, failed.file.as_deref(), TRY_AGAIN))
-                    } @else {
-                        // Another version may be pinned, or a higher one go out.
-                        @match self.fate(failed) {
-                            Some(Fate::Gets(_)) => (reader.say(ONCE_MORE)),
-                            Some(_) => a href="#now" { (reader.say(NOT_NOW)) },
-                            None => (reader.say(NO_FILE)),
-                        }
+                    (self.then(reader, failed))
+                    // Of what is gone there is nothing to try.
+                    @if failed.given_up && self.fate(failed).is_some() {
+                        " " (self.retry(reader, failed.file.as_deref(), TRY_AGAIN))
                     }
                 }
             }
@@ -302,15 +391,22 @@ impl View {
             Fate::Stays(_) => ("warn", STAYS),
             Fate::None(_) => ("soft", NOT_FOR_IT),
         };
-        let why = one.fate.why().clone().of("device", self.id.to_string());
+        let why = one.fate.why();
         html! {
             tr {
                 td.name { (short(&one.file)) }
-                td.nowrap { span class=(class) { (reader.say(words)) } }
+                td.nowrap { span class=(class) title=(why.kind.id) { (reader.say(words)) } }
                 td.text {
-                    (stranger(&why.advice(reader.lang))) " " code.soft { (why.kind.id) }
+                    // What to do there is a button here.
+                    @match why.field("times") {
+                        Some(Value::Number(times)) if *why.kind == WITHHELD_FAILED => {
+                            (reader.say(FAILED_HERE)) " (" (times) "×)"
+                        },
+                        _ if *why.kind == WITHHELD_TOO_MUCH_FAILED => (stranger(&why.words(reader.lang))),
+                        _ => (stranger(&why.advice(reader.lang))),
+                    }
                     // What was forced in vain is in no list of failures.
-                    @if *why.kind == WITHHELD_FAILED && !self.failed.iter().any(is_given_up) {
+                    @if *why.kind == WITHHELD_FAILED && !self.failed.iter().any(|failed| failed.given_up) {
                         " " (self.retry(reader, Some(&one.file), TRY_AGAIN))
                     } @else if *why.kind == WITHHELD_TOO_MUCH_FAILED {
                         " " (self.retry(reader, None, TRY_ALL))
@@ -332,10 +428,6 @@ impl View {
             }
         }
     }
-}
-
-fn is_given_up(failed: &FailedImage) -> bool {
-    failed.given_up
 }
 
 fn ordered(reader: &Reader, order: &Ordered) -> Markup {

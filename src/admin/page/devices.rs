@@ -19,9 +19,9 @@ use maud::{Markup, html};
 words! {
     SEARCH = "搜索", "Search";
     LOOKS_AT = "按 MAC 地址（任何写法）、板子、版本、IP 地址或客户端 ID 查找，只写一部分也可以，不分大小写",
-        "It looks at the MAC address in any spelling, the board, the version, the IP address and the client id; a part of one is enough, in upper or lower case";
-    TEXT = "查找", "Look for";
-    END = "最近一次下发的结果", "End of the newest offer";
+        "Searches MAC address (in any spelling), board, version, IP address and client id. A part is enough; upper or lower case does not matter";
+    TEXT = "查找", "Search for";
+    END = "最近一次升级的结果", "Last update";
     SEEN = "签到", "Checked in";
     ANY = "不限", "any";
     EVER = "任何时候", "ever";
@@ -29,24 +29,24 @@ words! {
     LAST_DAY = "一天内", "within a day";
     LAST_WEEK = "一周内", "within a week";
     ONLY = "只显示：", "Only:";
-    REMOVE = "去掉这一条", "leave this out";
+    REMOVE = "去掉这一条", "remove this filter";
     MODEL = "型号", "model";
     VERSION = "版本", "version";
     BOARD = "板子", "board";
     FILE = "文件", "file";
     SCHEME = "协议", "scheme";
     SEEN_SINCE = "签到时间", "checked in since";
-    ALL = "已知设备：", "Devices that are known:";
+    ALL = "已知设备", "Known devices";
     NOBODY = "还没有设备签到过：首页说明怎样开始", "No device has checked in yet: the first page says how to begin";
     TO_START = "打开首页", "Open the first page";
-    NOTHING = "没有这样的设备", "No device is like that";
+    NOTHING = "没有这样的设备", "No device matches";
     SHOW_ALL = "显示全部设备", "Show all devices";
     ABOUT = "设备，按 MAC 地址排列", "Devices, by their MAC addresses";
     DEVICE = "设备", "Device";
     BOARD_HEAD = "板子", "Board";
     SCHEME_HEAD = "协议", "Scheme";
     RUNS = "运行版本", "Runs";
-    OFFER = "最近一次下发", "Newest offer";
+    OFFER = "最近一次升级", "Last update";
     LAST_SEEN = "最近签到", "Last seen";
     NO_OFFER = "没有", "none";
 }
@@ -71,7 +71,7 @@ pub(super) async fn devices(
             @if devices.is_empty() {
                 (nothing(&reader, known == 0 && asked.is_empty()))
             } @else {
-                @if asked.is_empty() { p.soft { (reader.say(ALL)) " " (number(known as u64)) } }
+                @if asked.is_empty() { p.soft { (reader.say(ALL)) " (" (number(known as u64)) ")" } }
                 (table(&reader, &devices))
             }
             (pages(&reader, &asked, is_first, next.as_deref()))
@@ -164,7 +164,7 @@ fn only(reader: &Reader, asked: &[(&'static str, String)]) -> Markup {
                 @for (key, name, value) in named {
                     li {
                         (reader.say(name)) " " strong { (shown(key, value)) } " "
-                        a href=(others(key)) { (reader.say(REMOVE)) }
+                        a href=(others(key)) aria-label=(format!("{}: {}", reader.say(REMOVE), reader.say(name))) { "×" }
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! `/`: what needs a hand, what devices run, and how their newest offers ended.
+//! `/`: what needs attention, what devices run, and how their newest offers ended.
 
 use super::chart::{Part, bar, key};
 use super::layout::Tab;
@@ -23,11 +23,11 @@ use xiaozhi_device::hex;
 
 words! {
     COUNTING = "正在清点设备，本页稍后会自动重新载入", "The devices are being counted: this page loads itself again in a moment";
-    KNOWN = "已知设备", "devices are known";
+    KNOWN = "已知设备", "known devices";
     HOUR = "一小时内签到过", "checked in within the last hour";
     DAY = "一天内签到过", "within the last day";
     WEEK = "一周内签到过", "within the last week";
-    OTHERS = "另有没有 MAC 地址的设备，不计入下面的数字：", "Besides there are devices without a MAC address, which are not counted here:";
+    OTHERS = "另有没有 MAC 地址的设备，不计入下面的数字：", "Devices without a MAC address, which are not counted here:";
     VERSIONS = "型号和版本", "Models and versions";
     VERSIONS_OF = "各型号、各版本的设备数", "Devices by model and version";
     MODEL = "型号", "Model";
@@ -35,13 +35,15 @@ words! {
     DEVICES = "设备数", "Devices";
     SHARE = "占比", "Share";
     ENDS_TITLE = "升级结果", "How updates ended";
-    ENDS_OF = "每台设备最近一次下发，按文件", "The newest offer of each device, by file";
-    NO_OFFERS = "还没有给设备下发过固件：固件目录里没有比设备更新、又适合它的文件", "No device was offered anything yet: no file in the firmware folder is newer than what a device runs, and fits it";
+    ENDS_OF = "每台设备最近一次升级，按文件", "The last update of each device, by file";
+    NO_OFFERS = "还没有给设备下发过固件：固件目录里没有比设备更新、又适合它的文件", "No update was offered yet: no file in the firmware folder fits a device and is newer than what it runs";
+    NO_FILES = "固件目录中没有可下发的文件。", "The firmware folder has no file that can be offered.";
+    PUBLISH = "发布固件", "Publish firmware";
     FILE = "文件", "File";
     MEANING = "这些词的意思", "What these words mean";
     MORE = "其余", "The rest";
     LEFT_OUT = "未显示的行（GET /api/v1/fleet 列出全部）：", "Rows that are not shown (GET /api/v1/fleet lists all):";
-    OVER_TIME = "随时间", "Over time";
+    OVER_TIME = "变化趋势", "Over time";
     WAY = "从 http 到 https", "From http to https";
     WAY_OF = "设备最近一次签到使用的协议", "Devices by the scheme of their last check-in";
     SCHEME = "协议", "Scheme";
@@ -81,8 +83,11 @@ pub(super) async fn fleet(
         (hand::list(&reader, &findings, counts.as_deref()))
         @match counts.as_deref() {
             None => p.soft { (reader.say(COUNTING)) },
-            Some(Counts { start: Some(start), .. }) => (start::steps(&reader, start)),
-            Some(counts) => (numbers(&reader, counts, &past)),
+            Some(counts) if counts.is_empty => (start::steps(&reader, &counts.start)),
+            Some(counts) => {
+                (numbers(&reader, counts, &past))
+                (start::again(&reader, &counts.start))
+            }
         }
     };
     let mut page = reader.page(Some(Tab::Fleet), title, &body);
@@ -109,7 +114,11 @@ fn numbers(reader: &Reader, counts: &Counts, past: &past::Shown) -> Markup {
         }
         section id="ends" data-live aria-labelledby="ends-title" {
             h2 id="ends-title" { (reader.say(ENDS_TITLE)) }
-            (ends(reader, &counts.overview.images))
+            @if counts.overview.images.is_empty() && counts.start.ready == 0 {
+                p { (reader.say(NO_FILES)) " " a href="/firmware" { (reader.say(PUBLISH)) } }
+            } @else {
+                (ends(reader, &counts.overview.images))
+            }
         }
         section id="way" data-live aria-labelledby="way-title" {
             h2 id="way-title" { (reader.say(WAY)) }

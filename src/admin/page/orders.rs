@@ -15,15 +15,15 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::html;
 
 words! {
-    TITLE = "忘记设备", "Forget a device";
+    TITLE = "删除设备记录", "Forget a device";
     LOST = "会从内存、记录和磁盘上删除：", "These are removed from memory, from the store and from the disk:";
-    LOST_REPORT = "它报告的情况，以及给它下发过的固件和结果", "what it reported, and its offers with how they ended";
-    LOST_FAILED = "哪些固件在它上面失败过：失败过的固件会再次提供给它", "what failed on it: that is offered to it again";
-    LOST_ORDERS = "操作记录中它的名字", "its name in the list of acts";
+    LOST_REPORT = "它报告的情况，以及给它下发过的固件和结果", "what it reported, and its update history";
+    LOST_FAILED = "哪些固件在它上面失败过：失败过的固件会再次提供给它", "what failed on it: it may be offered again";
+    LOST_ORDERS = "操作记录中它的名字", "its name in the history";
     BACK = "它再次签到时，按新设备对待。备份中的记录不受影响。无法撤销。",
         "If it checks in again, it is a new device. Backups keep what they have. This cannot be undone.";
-    FORGET = "忘记它", "Forget it";
-    KEEP = "保留它", "Keep it";
+    FORGET = "删除记录", "Forget it";
+    KEEP = "保留", "Keep it";
 }
 
 type Id = Result<Path<String>, PathRejection>;

@@ -20,11 +20,11 @@ use tokio::time::Instant;
 use xiaozhi_device::version;
 
 words! {
-    VERSIONS = "各版本的设备数，随时间", "Devices by version over time";
+    VERSIONS = "各版本设备数的变化趋势", "Devices by version over time";
     VERSIONS_OF = "各时段运行各版本的设备数；最后一列是现在", "How many devices ran each version; the last column is now";
-    TRANSPORTS = "签到使用的协议，随时间", "Check-ins by scheme over time";
+    TRANSPORTS = "签到所用协议的变化趋势（占比，%）", "Check-ins by scheme over time (share, %)";
     TRANSPORTS_OF = "各时段的签到中使用 https 和 http 的比例", "How many of the check-ins came over https, and how many over http";
-    NUMBERS = "数字", "The numbers";
+    NUMBERS = "查看数据", "Show the numbers";
     TIME = "时间", "Time";
     OTHERS = "其他版本", "other versions";
     UNNAMED = "（未报告版本）", "(reported none)";

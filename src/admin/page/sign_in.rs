@@ -9,7 +9,7 @@ use crate::admin::origin::is_ours;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::admin::session::LIFE;
-use crate::event::text::Lang;
+use crate::event::text::{Lang, Text};
 use crate::server::Peer;
 use axum::extract::{Form, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -22,8 +22,10 @@ use serde::Deserialize;
 words! {
     SIGN_IN = "登录", "Sign in";
     TOKEN = "令牌", "Token";
-    WHERE = "令牌在状态目录的 admin.token 文件里（启动日志 event=admin.listening 这一行的 token_file=）：",
-        "The token is in the file admin.token of the state folder (the log line with event=admin.listening names it, token_file=):";
+    WHERE = "令牌在服务器那台机器上，状态目录的 admin.token 文件里（启动日志的 event=admin.listening 一行写明它的位置）。在启动服务器的目录里：",
+        "The token lies on the server's machine, in the file admin.token of the state folder (the log line with event=admin.listening says where). In the folder where the server was started:";
+    SIGNED_OUT = "您已退出登录", "You are signed out";
+    NOT_DONE = "您已不在登录状态，刚才的操作没有执行：请登录后再做一次", "You were not signed in any more, and what you asked for was not done: sign in, and do it again";
     EXPLAIN = "登录后 12 小时内有效；服务器重启后需重新登录。",
         "You stay signed in for 12 hours, or until the server restarts.";
     WRONG = "令牌不正确。请复制整行，前后不要有别的字符", "This token is wrong. Copy the whole line, and nothing else";
@@ -32,6 +34,8 @@ words! {
     NO_CHANCE = "系统没有可用的随机数，无法登录", "The system has no random bytes, and nobody can sign in";
 }
 
+/// Query of the form that is shown to whoever has just signed out.
+const OUT: &str = "out";
 /// Longest address to which somebody is led back, in bytes.
 const LONGEST: usize = 512;
 
@@ -47,7 +51,10 @@ pub(super) async fn show(request: Request) -> Response {
     let (parts, _) = request.into_parts();
     match choose_language(&parts) {
         Some(chosen) => chosen,
-        None => form(&parts, StatusCode::OK, "/", None),
+        None if parts.uri.query() == Some(OUT) => {
+            form(&parts, StatusCode::OK, "/", Note::SignedOut)
+        }
+        None => form(&parts, StatusCode::OK, "/", Note::None),
     }
 }
 
@@ -56,12 +63,13 @@ pub(crate) fn instead(parts: &Parts) -> Response {
     if let Some(chosen) = choose_language(parts) {
         return chosen;
     }
-    let to = match parts.method {
-        Method::GET => address(parts),
+    let (to, note) = match parts.method {
+        Method::GET => (address(parts), Note::None),
+        _ if parts.uri.path() == "/sign-out" => ("/".to_owned(), Note::SignedOut),
         // What was to be changed was not; it is not done by signing in.
-        _ => "/".to_owned(),
+        _ => ("/".to_owned(), Note::Wrong(NOT_DONE)),
     };
-    form(parts, StatusCode::UNAUTHORIZED, &to, None)
+    form(parts, StatusCode::UNAUTHORIZED, &to, note)
 }
 
 /// Takes a token, and begins a session.
@@ -70,36 +78,33 @@ pub(super) async fn sign_in(State(sources): State<Sources>, request: Request) ->
     let Some(peer) = parts.extensions.get::<Peer>().copied() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let lang = language(&parts.headers);
     if !is_ours(&parts.headers, peer.secure) {
-        let why = FORGED.to(lang);
-        return form(&parts, StatusCode::FORBIDDEN, "/", Some(why));
+        return form(&parts, StatusCode::FORBIDDEN, "/", Note::Wrong(FORGED));
     }
     let read = Request::from_parts(parts.clone(), body);
     let Ok(Form(Form_ { token, to })) = Form::<Form_>::from_request(read, &()).await else {
-        let why = WRONG.to(lang);
-        return form(&parts, StatusCode::BAD_REQUEST, "/", Some(why));
+        return form(&parts, StatusCode::BAD_REQUEST, "/", Note::Wrong(WRONG));
     };
     let to = local(&to);
     let gate: &Gate = &sources.gate;
     let token = match gate.token(token.trim().as_bytes(), peer.address.ip()) {
         Ok(token) => token,
         Err(Refusal::TooManyGuesses(left)) => {
-            let why = GUESSED.to(lang);
-            let mut refused = form(&parts, StatusCode::TOO_MANY_REQUESTS, &to, Some(why));
+            let why = Note::Wrong(GUESSED);
+            let mut refused = form(&parts, StatusCode::TOO_MANY_REQUESTS, &to, why);
             let left = HeaderValue::from(left.as_secs().max(1));
             refused.headers_mut().insert(RETRY_AFTER, left);
             return refused;
         }
-        Err(_) => return form(&parts, StatusCode::UNAUTHORIZED, &to, Some(WRONG.to(lang))),
+        Err(_) => return form(&parts, StatusCode::UNAUTHORIZED, &to, Note::Wrong(WRONG)),
     };
     // A name that was there before is nobody's any more.
     for old in cookies(&parts.headers, name(peer.secure)) {
         sources.sessions.end(old);
     }
     let Some(session) = sources.sessions.begin(&token, (sources.clock)()) else {
-        let why = NO_CHANCE.to(lang);
-        return form(&parts, StatusCode::SERVICE_UNAVAILABLE, &to, Some(why));
+        let why = Note::Wrong(NO_CHANCE);
+        return form(&parts, StatusCode::SERVICE_UNAVAILABLE, &to, why);
     };
     let mut reply = Redirect::to(&to).into_response();
     set_cookie(&mut reply, peer.secure, &session, LIFE.as_secs());
@@ -121,7 +126,7 @@ pub(super) async fn sign_out(
     for session in cookies(&parts.headers, name(is_secure)) {
         sources.sessions.end(session);
     }
-    let mut reply = Redirect::to("/sign-in").into_response();
+    let mut reply = Redirect::to(&format!("/sign-in?{OUT}")).into_response();
     set_cookie(&mut reply, is_secure, "", 0);
     reply
 }
@@ -158,18 +163,28 @@ fn local(to: &str) -> String {
     }
 }
 
-fn form(parts: &Parts, status: StatusCode, to: &str, why: Option<&str>) -> Response {
+/// Words above the form.
+#[derive(Debug, Clone, Copy)]
+enum Note {
+    None,
+    SignedOut,
+    Wrong(Text),
+}
+
+fn form(parts: &Parts, status: StatusCode, to: &str, note: Note) -> Response {
     let lang: Lang = language(&parts.headers);
     let body = html! {
         div.narrow {
-            @if let Some(why) = why {
-                div.notice.bad role="alert" { p id="why" { (why) } }
+            @match note {
+                Note::None => {},
+                Note::SignedOut => div.notice.good role="status" { p { (SIGNED_OUT.to(lang)) } },
+                Note::Wrong(why) => div.notice.bad role="alert" { p id="why" { (why.to(lang)) } },
             }
             form method="post" action="/sign-in" {
                 input type="hidden" name="to" value=(to);
                 label for="token" { (TOKEN.to(lang)) }
                 input type="password" id="token" name="token" required autofocus
-                    autocomplete="current-password" aria-describedby=[why.map(|_| "why")];
+                    autocomplete="current-password" aria-describedby=[matches!(note, Note::Wrong(_)).then_some("why")];
                 p { button type="submit" { (SIGN_IN.to(lang)) } }
             }
             p.soft { (WHERE.to(lang)) }

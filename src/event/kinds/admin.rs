@@ -6,9 +6,9 @@ use super::{PLACE, why};
 
 kinds! { ADMIN:
     /// The admin address answers.
-    ADMIN_LISTENING = Kind::new("admin.listening", Info, "admin", &["address", "protocols", "token_file?"],
-        "管理地址已就绪，{protocols}（gateway.admin；设为 listen: off 则关闭）",
-        "the admin address answers, {protocols} (gateway.admin; `listen: off` turns it off)");
+    ADMIN_LISTENING = Kind::new("admin.listening", Info, "admin", &["address", "url", "protocols", "token_file?"],
+        "管理页面：{url} （{用 |token_file| 中的令牌登录；}{protocols}；gateway.admin 设为 listen: off 则关闭）",
+        "operator's page: {url} ({sign in with the token in |token_file|; }{protocols}; gateway.admin with `listen: off` turns it off)");
     /// The default admin address cannot be listened on.
     ADMIN_NOT_LISTENING = Kind::new("admin.not-listening", Warning, "admin", &["address", "why"],
         "没有管理地址，设备照常得到应答：{why}",
@@ -103,8 +103,8 @@ kinds! { ADMIN:
         "the admin address was asked for as {host}, and answered 421: if that name is yours, list it in gateway.admin.names (said once an hour for each name)");
     /// Somebody gave a device another try.
     ADMIN_RETRIED = Kind::new("admin.retried", Info, "admin", &["device", "file?", "count", "by", "peer"],
-        "{by} 让设备 {device} 重新尝试它失败过的固件{（|file|）}：下次签到（设备重启）时可以再得到",
-        "{by} lets the device {device} try again what failed on it{ (|file|)}: it can get it at its next check-in, which is at its next boot");
+        "设备 {device} 可以重新尝试失败过的固件{（|file|）}，由 {by} 安排：下次签到（设备重启）时可以再得到",
+        "the device {device} may try again what failed on it{ (|file|)}, by order of {by}: it can get it at its next check-in, which is at its next boot");
     /// Nothing was to be tried again.
     ADMIN_NOTHING_FAILED = why("admin.nothing-failed", &["device", "file?"],
         "没有固件{（|file|）}在设备 {device} 上失败过，或次数已清零：什么也没有改变",

@@ -71,9 +71,30 @@ kinds! { CHECK_INS:
     OFFER_FAILS = Kind::new("offer.fails", Warning, "fleet", &["file", "devices", "back?", "silent?"],
         "{file} 在 {devices} 台设备上失败了{：|back| 台退回了原来的版本}{；|silent| 台取走后没有按时回来}。",
         "{file} failed on {devices} devices{; went back to what they ran before: |back|}{; fetched it and did not come back in time: |silent|}.")
-        .remedy("先把该文件移出固件目录，免得更多设备得到它；修好后以更高的版本发布。设备上没有问题时（例如断电），再让它们重试。",
-            "take the file out of the firmware folder first, so that no other device gets it; publish it mended, under a higher version. Where \
+        .remedy("先把该文件移出固件目录，免得更多设备得到它；修好后以更高的版本发布。如果问题出在设备本身（例如当时断电），可以让它们再试一次。",
+            "take the file out of the firmware folder first, so that no other device gets it; publish it mended, under a higher version. If \
              the devices were at fault (without power, say), let them try again.");
+    /// An image failed on devices, and was taken away since. Pages say it.
+    OFFER_FAILED_AND_GONE = Kind::new("offer.failed-and-gone", Warning, "fleet", &["file", "silent", "back?", "next?"],
+        "{file} 已从固件目录撤下，不会再有设备得到它。取走它后一直没有回来的设备：{silent} 台{；退回了原来的版本的设备：|back| 台}{。下次启动时会给它们 |next|}。",
+        "{file} was taken away, and no other device gets it. Devices that fetched it and have not come back since: {silent}{; devices that went \
+         back to what they ran before: |back|}{. At their next boot they are offered |next|}.")
+        .remedy("请将没有回来的设备断电再通电；如果设备已不在，请删除其记录。",
+            "switch those that have not come back off and on; if one is gone for good, forget it.");
+    /// An image did not run on a device. Its page says it.
+    OFFER_DID_NOT_RUN = Kind::new("offer.did-not-run", Warning, "fleet", &["file", "times", "runs"],
+        "{file} 在这台设备上没有启动成功（{times} 次）：设备已退回 {runs}，工作正常。",
+        "{file} did not start on this device (times: {times}). It went back to {runs}, and works.")
+        .remedy("如果它在别的设备上也失败了，就是文件有问题：请删除它，修好后以更高的版本发布。如果只在这台设备上失败，可以再试一次，并接上串口线查看原因。",
+            "if it failed on other devices, too, the file is bad: delete it, and publish a mended one under a higher version. If only here, try again, \
+             with a serial cable to see why.");
+    /// A device did not come back with an image. Its page says it.
+    OFFER_NOT_BACK = Kind::new("offer.not-back", Warning, "fleet", &["file", "times"],
+        "设备取走了 {file}，之后没有按时回来（{times} 次）：固件可能无法启动，或设备已断电。",
+        "the device fetched {file}, and did not come back in time (times: {times}): the file may not start, or the device is off.")
+        .remedy("请到设备旁查看，断电再通电。如果别的设备也没有回来，就是文件有问题：请删除它，修好后以更高的版本发布。如果设备已不在，请删除其记录。",
+            "go and look at it, and switch it off and on. If others did not come back, either, the file is bad: delete it, and publish a mended one \
+             under a higher version. If the device is gone for good, forget it.");
     /// Its model has no file, and one lies there that was meant for it, most likely.
     MODEL_NEAR = Kind::new("model.near", Warning, "checkin", &["device", "model", "file", "unpack?", "name?", "alias?", "default?"],
         "该设备的型号 {model} 没有文件，而 {file} 的名称与它相近：{|unpack|}{要被找到，文件必须在固件目录中并名为 |name|}{；如果两个名称是同一型号，可写 gateway.firmware.alias: |alias|}{。|default|}（每小时提示一次）",

@@ -64,11 +64,11 @@ kinds! { REASONS:
         "the image holds {inside}, which the device runs in another build, and firmware before 2.0.0 refuses an image of \
          its own version; build it with a higher PROJECT_VER");
     /// Forced several times, in vain.
-    WITHHELD_FAILED = reason("withheld.failed", &["times", "device?"],
-        "它在该设备上失败了 {times} 次：设备取走了它（或被强制升级），之后仍运行原来的版本，或没有按时回来；在文件改变之前不再提供给它，\
-         或用 xiaozhi-ota retry{ |'device'|} 再试",
-        "it failed on the device {times} times: it was fetched, or forced, and the device went on with what it ran before, or did not \
-         come again in time; it is not offered to it again until the file changes, or xiaozhi-ota retry{ |'device'|} says so");
+    WITHHELD_FAILED = reason("withheld.failed", &["times?", "device?"],
+        "它在该设备上失败了{ |times| 次}：设备取走了它（或被强制升级），之后仍运行原来的版本，或没有按时回来；在文件改变之前不再提供给它",
+        "it failed on the device{ |times| times}: it was fetched, or forced, and the device went on with what it ran before, or did not \
+         come again in time; it is not offered to it again until the file changes")
+        .remedy("可用 xiaozhi-ota retry{ |'device'|} 再试一次", "xiaozhi-ota retry{ |'device'|} lets it try again");
     /// What failed is not read yet.
     WITHHELD_UNREAD = reason("withheld.unread", &[],
         "刚刚启动，还在读取哪些固件曾在设备上失败（gateway.state）；读完即可升级",
@@ -92,9 +92,9 @@ kinds! { REASONS:
          and again; if there is a proxy in front, see whether it loses the body of check-ins");
     /// Too much failed, or nobody can read what did.
     WITHHELD_TOO_MUCH_FAILED = reason("withheld.too-much-failed", &["device?"],
-        "不知道它是否曾在该设备上失败：失败过的固件太多，或其记录已损坏（见 store.damaged）。请检查设备，再运行 xiaozhi-ota retry{ |'device'|}",
-        "nobody knows whether it failed on the device: so many images did, or what is stored of them is damaged (see store.damaged). Look at \
-         the device, then run xiaozhi-ota retry{ |'device'|}");
+        "不知道它是否曾在该设备上失败：失败过的固件太多，或其记录已损坏（见 store.damaged）",
+        "nobody knows whether it failed on the device: so many images did, or what is stored of them is damaged (see store.damaged)")
+        .remedy("请检查设备，再运行 xiaozhi-ota retry{ |'device'|}", "look at the device, then run xiaozhi-ota retry{ |'device'|}");
     /// The device runs it.
     WITHHELD_RUNNING = reason("withheld.running", &[],
         "设备已在运行这一固件", "the device runs this very image already");

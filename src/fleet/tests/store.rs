@@ -164,3 +164,23 @@ fn where_much_waits_the_writer_is_called_once() {
     assert_eq!(fleet.take_changed(1000).len(), 250);
     assert_eq!([49, 1].map(&mut calls_after), [1, 2]);
 }
+
+#[test]
+fn an_hour_in_which_a_fleet_comes_is_counted_again_as_it_grows() {
+    let fleet = Fleet::new(FleetStart::default());
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let runs = |fleet: &Fleet| {
+        let counts = fleet.take_counts(now).into_iter();
+        let versions = counts.filter(|(kind, ..)| *kind == past::VERSIONS);
+        versions.map(|(.., count)| count).sum::<u64>()
+    };
+    assert_eq!(runs(&fleet), 0);
+    let mut number = 0;
+    for (until, counted) in [(1, 1), (2, 2), (3, 0), (4, 4), (7, 0)] {
+        while number < until {
+            asks(&fleet, number, 1);
+            number += 1;
+        }
+        assert_eq!(runs(&fleet), counted, "{until}");
+    }
+}

@@ -70,12 +70,12 @@ fn a_reason_is_told_by_words_and_by_id() {
         line.ends_with(" file=a_1.bin why=withheld.failed event=file.refused"),
         "{line}"
     );
-    assert!(line.contains(", or xiaozhi-ota retry says so"), "{line}");
+    assert!(line.contains("Remedy: xiaozhi-ota retry lets it"), "{line}");
     // Of a device it is a command to copy.
     let event = event!(WITHHELD_FAILED, times = 3u32);
     for (device, word) in [("02:00:00:00:00:01", "02:00:00:00:00:01"), ("a;b", "'a;b'")] {
         let line = text(Lang::En, &event.clone().of("device", device));
-        let words = format!(", or xiaozhi-ota retry {word} says so");
+        let words = format!("Remedy: xiaozhi-ota retry {word} lets it");
         assert!(line.contains(&words), "{line}");
     }
 }

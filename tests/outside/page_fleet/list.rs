@@ -113,7 +113,7 @@ fn a_search_finds_devices_by_whatever_is_known_of_them() {
         );
     }
     let page = words(&visitor.page("/devices?q=nowhere", "en"));
-    for word in ["No device is like that", "MAC address", "client id"] {
+    for word in ["No device matches", "MAC address", "client id"] {
         assert!(page.contains(word), "{word}: {page}");
     }
     // What was asked for stands in the form, and beside it what has no field there.

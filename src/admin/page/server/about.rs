@@ -18,40 +18,43 @@ words! {
     STARTED = "启动时间", "Running since";
     PROCESS = "进程", "Process";
     MEMORY = "占用内存", "Memory in use";
-    OF = "可用：", "of ";
     SYSTEM = "系统", "System";
     KERNEL = "内核", "Kernel";
     CONTAINER = "容器", "Container";
     INSIDE = "在容器内运行", "runs in one";
     OUTSIDE = "不在容器内", "none";
     CHECKS = "自检（/readyz）", "Checks (/readyz)";
-    OK = "正常", "well";
-    LACKS = "有问题", "not well";
+    OK = "正常", "ok";
+    LACKS = "有问题", "not ok";
+    CATALOGUE = "固件目录", "firmware folder";
+    CERTIFICATE = "证书", "certificate";
+    STORE = "设备记录", "device store";
+    ORDERS = "操作记录", "history";
     CPUS = "处理器", "Processors";
     OPEN = "现在打开的连接", "Open now";
     MOST = "最多允许", "May be open at once";
-    ACCEPTED = "启动以来接受的", "Let in since the start";
+    ACCEPTED = "启动以来接受的", "Accepted since the start";
     TURNED = "启动以来被拒绝的", "Turned away since the start";
-    SHAKEN = "成功的 TLS 握手", "TLS handshakes that came to their end";
+    SHAKEN = "成功的 TLS 握手", "TLS handshakes that succeeded";
     UNSHAKEN = "失败的 TLS 握手", "TLS handshakes that failed";
-    WHOLE = "完整的下载", "Downloads that came whole";
-    CUT = "中断的下载", "Downloads that were cut";
-    FAILED = "因缺少文件或内存而未能接受的", "Not taken for want of files or memory";
-    LEFT_OUT = "没有写进日志的行", "Lines that are not in the log";
+    WHOLE = "完整的下载", "Complete downloads";
+    CUT = "中断的下载", "Downloads that were cut off";
+    FAILED = "因文件描述符或内存不足而未能接受的", "Not accepted, for lack of files or memory";
+    LEFT_OUT = "没有写进日志的行", "Lines left out of the log";
     COUNTED = "启动以来的次数", "Counted since the start";
-    WELL = "正常", "Well";
+    WELL = "正常", "OK";
     READING = "仍在读取", "Still being read";
-    AILING = "有问题", "Not well";
+    AILING = "有问题", "Not OK";
     STATE = "状态", "State";
     FOLDER = "状态目录", "State folder";
     SIZE = "大小", "Size";
     NONE = "没有（只在内存中）", "none (in memory only)";
     DEVICES = "记住的设备", "Devices that are known";
-    LAG = "尚未写入的最早消息已等待", "The oldest unwritten news has waited";
+    LAG = "待写入的最长等待时间", "Longest wait to be written";
     NOTHING_WAITS = "全部已写入", "all is written";
     ROWS = "启动以来写入的行", "Rows written since the start";
     ERRORS = "启动以来的错误", "Errors since the start";
-    LAST_ERROR = "最近说过的", "Said of it last";
+    LAST_ERROR = "最近的消息", "Last message";
 }
 
 /// Shows this process, and the machine that it runs on.
@@ -66,7 +69,7 @@ pub(super) fn process(reader: &Reader, facts: &Facts) -> Markup {
             (fact(reader, MEMORY, &html! {
                 (memory.as_deref().unwrap_or("?"))
                 @if let Some(all) = process.memory {
-                    span.soft { " (" (reader.say(OF)) (bytes(all)) ", " (process.memory_of.to(reader.lang)) ")" }
+                    " / " (bytes(all)) " " span.soft { "(" (process.memory_of.to(reader.lang)) ")" }
                 }
             }))
             (fact(reader, SYSTEM, &html! { bdi { (process.system) } }))
@@ -79,7 +82,7 @@ pub(super) fn process(reader: &Reader, facts: &Facts) -> Markup {
             (fact(reader, CHECKS, &html! {
                 @for (n, check) in facts.checks.iter().enumerate() {
                     @if n > 0 { ", " }
-                    code { (check.name) } " "
+                    span title=(check.name) { (named(reader, check.name)) } " "
                     @match &check.why {
                         None => span.good { (reader.say(OK)) },
                         Some(_) => strong.bad { (reader.say(LACKS)) },
@@ -87,6 +90,17 @@ pub(super) fn process(reader: &Reader, facts: &Facts) -> Markup {
                 }
             }))
         }
+    }
+}
+
+/// Returns what a check looks at, in words.
+fn named(reader: &Reader, check: &'static str) -> &'static str {
+    match check {
+        "catalogue" => reader.say(CATALOGUE),
+        "certificate" => reader.say(CERTIFICATE),
+        "store" => reader.say(STORE),
+        "orders" => reader.say(ORDERS),
+        other => other,
     }
 }
 

@@ -33,7 +33,7 @@ words! {
     OF_ADMIN = "本页面和管理接口", "this page, and the admin API";
     AUDIT = "地址检查", "Audit of the addresses";
     NO_FINDING = "检查没有发现设备会遇到的问题。", "The audit finds nothing that devices would stumble over.";
-    ABOVE = "检查发现的问题列在本页最上方，共", "What the audit finds wrong stands at the top of this page: ";
+    ABOVE = "检查发现的问题列在本页最上方", "What the audit finds wrong stands at the top of this page";
     HINTS = "提示（不是问题）", "Hints (nothing is wrong)";
     NO_TLS = "没有启用 TLS（gateway.tls.mode 为 off），因此没有证书。", "TLS is off (gateway.tls.mode), and there are no certificates.";
     NO_CERTIFICATE = "还没有证书，TLS 连接会失败。", "There is no certificate yet, and TLS connections fail.";
@@ -88,11 +88,11 @@ pub(super) fn addresses(reader: &Reader, view: &ServerView) -> Markup {
         (listeners(reader, view))
         h3 { (reader.say(AUDIT)) }
         @if wrong == 0 { p.good { (reader.say(NO_FINDING)) } } @else {
-            p { a href="#findings-title" { (reader.say(ABOVE)) (wrong) } }
+            p { a href="#findings-title" { (reader.say(ABOVE)) " (" (wrong) ")" } }
         }
         @if !hints.is_empty() {
             details id="hints" {
-                summary { (reader.say(HINTS)) ": " (hints.len()) }
+                summary { (reader.say(HINTS)) " (" (hints.len()) ")" }
                 @for hint in hints { (finding_card(reader, hint)) }
             }
         }

@@ -36,7 +36,7 @@ words! {
     ADDRESSES = "下发的地址", "addresses handed out";
     BY_REQUEST = "按每台设备访问的地址下发", "each device is handed the address by which it came";
     CERTIFICATES = "证书", "certificates";
-    BACKENDS = "后面的服务器", "servers behind this one";
+    BACKENDS = "上游服务器", "upstream servers";
     STORE = "设备记录", "store";
     LAG = "等待写入", "lag";
     FLEET = "设备", "fleet";

@@ -28,11 +28,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 words! {
-    FINDINGS = "需要处理的问题", "What needs a hand";
+    FINDINGS = "本服务器的问题", "Problems of this server";
     PROCESS = "运行状况", "This process";
     ADDRESSES = "地址", "Addresses";
     CERTIFICATES = "证书", "Certificates";
-    BACKENDS = "后面的服务器", "Servers behind this one";
+    BACKENDS = "上游服务器", "Upstream servers";
     CONNECTIONS = "连接", "Connections";
     STORE = "设备记录", "Store of devices";
     SETTINGS = "设置", "Settings";

@@ -43,7 +43,7 @@ pub(super) fn settings(reader: &Reader, view: &ServerView) -> Markup {
             p.soft { (reader.say(NOTHING)) }
         }
         details id="defaults" {
-            summary { (reader.say(DEFAULTS)) ": " (defaults.len()) }
+            summary { (reader.say(DEFAULTS)) " (" (defaults.len()) ")" }
             (list(reader, &defaults))
         }
     }
