@@ -12,7 +12,7 @@ use crate::event::kinds::DRAFT_UNWRITTEN;
 use crate::event::text::Text;
 use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
-use crate::firmware::drafts::{Draft, Drafts, Upload};
+use crate::firmware::drafts::{self, Draft, Drafts, Upload};
 use crate::firmware::notes::{self, Notes};
 use crate::firmware::prune::removal::Single;
 use crate::firmware::publish::{PublishError, Published, Source};
@@ -26,13 +26,14 @@ use crate::fleet::{Content, Departure};
 use crate::util::durable::Durability;
 use crate::util::paths::absolute;
 use crate::util::supervise::{Supervisor, blocking};
+use crate::util::sync::lock;
 use crate::util::way;
 use arc_swap::ArcSwap;
-use plan::{Planner, tag_of};
+use plan::{Planner, Seen, tag_of};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
@@ -79,6 +80,8 @@ pub(super) struct Releases {
     store: Arc<Store>,
     /// `None` where the state folder is not this server's.
     drafts: Option<Arc<Drafts>>,
+    /// The drafts that were read, by id: a page that is looked at again reads none of them anew.
+    seen: Mutex<HashMap<String, Arc<Seen>>>,
     /// Settings that hold now.
     running: Arc<ArcSwap<Settings>>,
 }
@@ -98,7 +101,24 @@ impl Releases {
             store: Arc::clone(store),
             drafts: state.map(|state| Arc::new(Drafts::open(state.path()))),
             running: Arc::clone(running),
+            seen: Mutex::default(),
         }
+    }
+
+    /// Reads a draft, once. Nobody changes its file.
+    fn seen(&self, draft: &Draft) -> Arc<Seen> {
+        if let Some(seen) = lock(&self.seen).get(&draft.id) {
+            return Arc::clone(seen);
+        }
+        let seen = Arc::new(Source::seen(&draft.path));
+        if !matches!(*seen, Err(PublishError::Source { .. })) {
+            let mut all = lock(&self.seen);
+            if all.len() >= drafts::MOST {
+                all.clear();
+            }
+            all.insert(draft.id.clone(), Arc::clone(&seen));
+        }
+        seen
     }
 
     fn no_state(&self) -> Event {
@@ -243,7 +263,8 @@ impl ReleaseSource for Releases {
         let (settings, snapshot) = (self.running.load(), self.catalogue.snapshot());
         let spare = drafts.spare(&settings.catalogue.dir);
         let planner = Planner::new(&settings, &self.known.fleet, &snapshot, spare);
-        Some(planner.plan(draft, wish))
+        let seen = self.seen(&draft);
+        Some(planner.plan(draft, &seen, wish))
     }
 
     fn publish(&self, id: &str, wish: &Wish, by: Orderer<'_>) -> Result<Done, Undone> {
