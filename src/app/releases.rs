@@ -12,7 +12,7 @@ use crate::event::kinds::DRAFT_UNWRITTEN;
 use crate::event::text::Text;
 use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
-use crate::firmware::drafts::{self, Draft, Drafts, Upload};
+use crate::firmware::drafts::{Draft, Drafts, Upload};
 use crate::firmware::notes::{self, Notes};
 use crate::firmware::prune::removal::Single;
 use crate::firmware::publish::{PublishError, Published, Source};
@@ -23,7 +23,7 @@ use crate::firmware::{homes, name};
 use crate::fleet::orders::{self, ActKind, Noted};
 use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{Content, Departure};
-use crate::util::durable::Durability;
+use crate::util::durable::{Durability, OF_PAGE};
 use crate::util::paths::absolute;
 use crate::util::supervise::{Supervisor, blocking};
 use crate::util::sync::lock;
@@ -106,16 +106,14 @@ impl Releases {
     }
 
     /// Reads a draft, once. Nobody changes its file.
-    fn seen(&self, draft: &Draft) -> Arc<Seen> {
+    fn seen(&self, draft: &Draft, drafts: &Drafts, now: SystemTime) -> Arc<Seen> {
         if let Some(seen) = lock(&self.seen).get(&draft.id) {
             return Arc::clone(seen);
         }
         let seen = Arc::new(Source::seen(&draft.path));
         if !matches!(*seen, Err(PublishError::Source { .. })) {
             let mut all = lock(&self.seen);
-            if all.len() >= drafts::MOST {
-                all.clear();
-            }
+            all.retain(|id, _| drafts.find(id, now).is_some());
             all.insert(draft.id.clone(), Arc::clone(&seen));
         }
         seen
@@ -257,13 +255,17 @@ impl ReleaseSource for Releases {
         })
     }
 
+    fn is_read(&self, id: &str) -> bool {
+        lock(&self.seen).contains_key(id)
+    }
+
     fn plan(&self, id: &str, wish: &Wish, now: SystemTime) -> Option<Plan> {
         let drafts = self.drafts.as_ref()?;
         let draft = drafts.find(id, now)?;
         let (settings, snapshot) = (self.running.load(), self.catalogue.snapshot());
         let spare = drafts.spare(&settings.catalogue.dir);
         let planner = Planner::new(&settings, &self.known.fleet, &snapshot, spare);
-        let seen = self.seen(&draft);
+        let seen = self.seen(&draft, drafts, now);
         Some(planner.plan(draft, &seen, wish))
     }
 
@@ -299,7 +301,7 @@ impl ReleaseSource for Releases {
         let version = Version::new(&target.version);
         let (effect, lower) = effect(&settings, &models(dir), (&target.model, &version), &source);
         let noted = self.note(ActKind::Publish, (&file, Some(&sha256)), by)?;
-        let published = source.publish(&target, None, replaces);
+        let published = source.publish(&target, None, replaces, OF_PAGE);
         let Published { kept, .. } = published.map_err(|error| {
             self.take_back(&noted);
             undone(&error)
@@ -348,11 +350,11 @@ impl ReleaseSource for Releases {
                 .crowd()
                 .departure(&snapshot, &settings.policy, entry)
         });
-        let single = Single::find(&settings.catalogue.dir, file);
+        let single = Single::seen(&settings.catalogue.dir, file);
         // What is said is said of what the catalogue has, which the folder may not have any more.
         let shown = match (snapshot.file(file), &single) {
             (Some(served), _) => served.identity.tag(),
-            (None, Ok(single)) => single.tag(),
+            (None, Ok(tag)) => tag.clone(),
             (None, Err(_)) => String::new(),
         };
         let hindrance = self.shut().or_else(|| {
