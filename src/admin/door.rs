@@ -122,7 +122,9 @@ impl Admin {
 
     /// Lets in who has signed in on the page.
     fn signed_in(&self, peer: Peer, request: &mut Parts) -> Result<(), Refusal> {
-        let mut cookies = page::cookies(&request.headers, page::session_cookie(peer.secure));
+        let names = page::session_cookies(&request.headers, peer.secure);
+        let cookies = |name| page::cookies(&request.headers, name);
+        let mut cookies = names.iter().flat_map(|name| cookies(name));
         let tokens = self.sources.gate.tokens();
         let now = (self.parts.clock)();
         let session = cookies.find_map(|cookie| self.sources.sessions.find(cookie, &tokens, now));

@@ -213,22 +213,22 @@ pub(super) async fn serve<H: Handler>(
             Box::pin(http(stream, came, &mut place, shared, &limits, &stop)).await;
         }
     }
-    let leaves = leave(&left, idle, stop);
-    if place.wait().is_stranger() {
-        // What it does not take is nobody's any more once others need its place.
-        place.unless_going(pin!(leaves)).await;
-    } else {
-        leaves.await;
-    }
+    leave(&left, idle, stop, &mut place).await;
 }
 
-/// Waits for what is left of a connection in the kernel, and for the client of a delivery.
-async fn leave(left: &Left<TcpStream>, idle: Duration, stop: CancellationToken) {
+/// Waits for what is left of a connection in the kernel, and for the client of a delivery. What
+/// a stranger does not take is nobody's once others need its place.
+async fn leave(left: &Left<TcpStream>, idle: Duration, stop: CancellationToken, place: &mut Place) {
+    let is_stranger = place.wait().is_stranger();
     let delivery = left.delivery.take();
     match (left.take(), delivery) {
         (Some(stream), Some(delivery)) => {
             let in_haste = left.delivery.is_in_haste();
             Box::pin(farewell::wait(stream, delivery, idle, in_haste, stop)).await;
+        }
+        (Some(stream), None) if is_stranger => {
+            let finish = Box::pin(leftover::finish(stream, idle));
+            place.unless_going(pin!(finish)).await;
         }
         (Some(stream), None) => leftover::finish(stream, idle).await,
         // Without its stream it is cut.
