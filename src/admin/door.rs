@@ -1,14 +1,15 @@
 //! The door: who may come in, and what every reply looks like. Requests come from `server`,
 //! which bounds connections and times as it does for devices.
 
-use super::auth::{AdminToken, Caller, bearer};
+use super::auth::{AdminToken, Caller, Role, bearer};
 use super::endpoints::{endpoints, is_open, patience, router};
 use super::page;
 use super::parts::{AdminParts, Sources};
 use super::reply::{self, Refusal};
 use super::route::{Endpoint, PATIENCE};
+use super::session::Session;
 use crate::event::event;
-use crate::server::{Handler, Peer, ResetWatch};
+use crate::server::{Acquaintance, Handler, Peer, ResetWatch};
 use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
@@ -58,6 +59,7 @@ impl Admin {
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
+        let client = parts.extensions.remove::<Acquaintance>();
         // Nobody but the door says who it is.
         parts.extensions.clear();
         if let Err(refusal) = self.let_in(peer, &mut parts) {
@@ -71,6 +73,9 @@ impl Admin {
                 }
                 refusal => page::refuse(&refusal, &self.sources, parts).await,
             };
+        }
+        if let (Some(client), Some(role)) = (client, role(&parts)) {
+            client.is_known(role == Role::Operate);
         }
         parts.extensions.insert(peer);
         let seen = wants_page(&parts).then(|| parts.clone());
@@ -117,7 +122,9 @@ impl Admin {
 
     /// Lets in who has signed in on the page.
     fn signed_in(&self, peer: Peer, request: &mut Parts) -> Result<(), Refusal> {
-        let mut cookies = page::cookies(&request.headers, page::session_cookie(peer.secure));
+        let names = page::session_cookies(&request.headers, peer.secure);
+        let cookies = |name| page::cookies(&request.headers, name);
+        let mut cookies = names.iter().flat_map(|name| cookies(name));
         let tokens = self.sources.gate.tokens();
         let now = (self.parts.clock)();
         let session = cookies.find_map(|cookie| self.sources.sessions.find(cookie, &tokens, now));
@@ -150,6 +157,14 @@ impl Admin {
     }
 }
 
+/// Returns the role of whoever sent a request, where that is known.
+fn role(request: &Parts) -> Option<Role> {
+    let caller = request.extensions.get::<Caller>();
+    let session = request.extensions.get::<Session>();
+    let caller = caller.or(session.map(|session| &session.caller));
+    caller.map(|caller| caller.role)
+}
+
 /// Tells whether a browser asks for a page, and not a program for an answer.
 fn wants_page(request: &Parts) -> bool {
     let accepts = request.headers.get_all(ACCEPT).iter();
@@ -178,6 +193,10 @@ impl Handler for Admin {
 
     fn is_for_devices() -> bool {
         false
+    }
+
+    fn knows_clients() -> bool {
+        true
     }
 
     fn turned_away() -> Bytes {

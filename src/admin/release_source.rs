@@ -222,6 +222,9 @@ pub(crate) trait ReleaseSource: Send + Sync + 'static {
     /// There is no place for it.
     fn begin(&self, name: &str, length: Option<u64>, now: SystemTime) -> Result<Upload, Undone>;
 
+    /// Tells whether a draft's file was read already, so that [`plan`](Self::plan) reads none.
+    fn is_read(&self, id: &str) -> bool;
+
     /// Says what would come of a draft; `None` where there is none.
     fn plan(&self, id: &str, wish: &Wish, now: SystemTime) -> Option<Plan>;
 

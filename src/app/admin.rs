@@ -11,6 +11,7 @@ use crate::fleet::state_folder::{StateFolder, TokenRead};
 use crate::server::shutdown::Stop;
 use crate::server::{Bind, Limits, ListenError, Listeners, Port, Service, Trusted, Workers};
 use crate::tls::Mode;
+use crate::util::nofile;
 use crate::util::paths::absolute;
 use crate::util::sync::lock;
 use arc_swap::ArcSwap;
@@ -19,16 +20,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// Number of connections that the admin address has at once. They are beside those of
-/// devices.
-const CONNECTIONS: usize = 64;
 /// Name under which the log shows the bearer of this server's own token.
 pub(super) const OWN: &str = "admin.token";
 
 /// Returns the deadlines of the admin address: those of devices.
 fn of_admin(limits: &Limits) -> Limits {
     Limits {
-        connections: CONNECTIONS,
+        connections: nofile::of_admin(),
         ..limits.clone()
     }
 }

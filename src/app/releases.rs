@@ -26,16 +26,17 @@ use crate::firmware::{homes, name};
 use crate::fleet::orders::{self, ActKind, Noted};
 use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{Content, Departure};
-use crate::util::durable::Durability;
+use crate::util::durable::{Durability, OF_PAGE};
 use crate::util::paths::absolute;
 use crate::util::supervise::{Supervisor, blocking};
+use crate::util::sync::lock;
 use crate::util::way;
 use arc_swap::ArcSwap;
-use plan::{Planner, tag_of};
+use plan::{Planner, Seen, tag_of};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
@@ -84,6 +85,8 @@ pub(super) struct Releases {
     store: Arc<Store>,
     /// `None` where the state folder is not this server's.
     drafts: Option<Arc<Drafts>>,
+    /// The drafts that were read, by id: a page that is looked at again reads none of them anew.
+    seen: Mutex<HashMap<String, Arc<Seen>>>,
     /// Settings that hold now.
     running: Arc<ArcSwap<Settings>>,
 }
@@ -104,7 +107,22 @@ impl Releases {
             store: Arc::clone(store),
             drafts: state.map(|state| Arc::new(Drafts::open(state.path()))),
             running: Arc::clone(running),
+            seen: Mutex::default(),
         }
+    }
+
+    /// Reads a draft, once. Nobody changes its file.
+    fn seen(&self, draft: &Draft, drafts: &Drafts, now: SystemTime) -> Arc<Seen> {
+        if let Some(seen) = lock(&self.seen).get(&draft.id) {
+            return Arc::clone(seen);
+        }
+        let seen = Arc::new(Source::seen(&draft.path));
+        if !matches!(*seen, Err(PublishError::Source { .. })) {
+            let mut all = lock(&self.seen);
+            all.retain(|id, _| drafts.find(id, now).is_some());
+            all.insert(draft.id.clone(), Arc::clone(&seen));
+        }
+        seen
     }
 
     fn no_state(&self) -> Event {
@@ -265,13 +283,18 @@ impl ReleaseSource for Releases {
         })
     }
 
+    fn is_read(&self, id: &str) -> bool {
+        lock(&self.seen).contains_key(id)
+    }
+
     fn plan(&self, id: &str, wish: &Wish, now: SystemTime) -> Option<Plan> {
         let drafts = self.drafts.as_ref()?;
         let draft = drafts.find(id, now)?;
         let (settings, snapshot) = (self.running.load(), self.catalogue.snapshot());
         let spare = drafts.spare(&settings.catalogue.dir);
         let planner = Planner::new(&settings, &self.known.fleet, &snapshot, spare);
-        let plan = planner.plan(draft, wish);
+        let seen = self.seen(&draft, drafts, now);
+        let plan = planner.plan(draft, &seen, wish);
         if *wish == Wish::default()
             && let Some(verdict) = plan.verdict()
         {
@@ -312,7 +335,7 @@ impl ReleaseSource for Releases {
         let version = Version::new(&target.version);
         let (effect, lower) = effect(&settings, &models(dir), (&target.model, &version), &source);
         let noted = self.note(ActKind::Publish, (&file, Some(&sha256)), by)?;
-        let published = source.publish(&target, None, replaces);
+        let published = source.publish(&target, None, replaces, OF_PAGE);
         let Published { kept, .. } = published.map_err(|error| {
             self.take_back(&noted);
             undone(&error)
@@ -361,11 +384,11 @@ impl ReleaseSource for Releases {
                 .crowd()
                 .departure(&snapshot, &settings.policy, entry)
         });
-        let single = Single::find(&settings.catalogue.dir, file);
+        let single = Single::seen(&settings.catalogue.dir, file);
         // What is said is said of what the catalogue has, which the folder may not have any more.
         let shown = match (snapshot.file(file), &single) {
             (Some(served), _) => served.identity.tag(),
-            (None, Ok(single)) => single.tag(),
+            (None, Ok(tag)) => tag.clone(),
             (None, Err(_)) => String::new(),
         };
         let hindrance = self.shut().or_else(|| {

@@ -14,7 +14,7 @@ use crate::firmware::command::Publish;
 use crate::firmware::homes;
 use crate::firmware::notes::{self, Notes};
 use crate::firmware::publish::{PublishError, Published, Room, Source, Taken, Target};
-use crate::util::durable::Durability;
+use crate::util::durable::{Durability, OF_COMMAND};
 use crate::util::terminal::{file_name, one_line};
 use crate::util::way;
 use anyhow::{Context as _, bail};
@@ -296,7 +296,7 @@ impl Run<'_> {
             row.outcome = Outcome::Planned;
             return Ok(());
         }
-        let Published { kept, replaced } = source.publish(target, notes, force)?;
+        let Published { kept, replaced } = source.publish(target, notes, force, OF_COMMAND)?;
         row.outcome = Outcome::Published;
         let shut = way::shut_to_others(&target.path);
         row.warnings.extend(shut.iter().map(Event::to_string));

@@ -43,6 +43,9 @@ pub struct Left {
     pub bytes: u64,
 }
 
+/// Number of first bytes of a file by which [`is_flash`] tells what it is.
+pub const HEAD: usize = table::HEAD;
+
 /// Tells whether these bytes are a full flash image: a partition table stands at 0x8000, or
 /// elsewhere behind a bootloader. [`app_in`] says what is wrong with a table that is damaged.
 /// A partition table alone is no flash image, and neither is an app that has a table in its

@@ -7,8 +7,8 @@
 //! contradicts the directory, bytes of two members or of none (`layout`), a size or checksum
 //! that is not that of what comes out (`unpack`), an archive in the archive.
 //!
-//! What may come out is bounded before a byte of it does: 160 MiB (`TOGETHER`) for the archive and
-//! all that its members say they hold, so memory and time are bounded with it.
+//! What may come out is bounded before a byte of it does: 160 MiB (`TOGETHER`) at most for the
+//! archive and all that its members say they hold, so memory and time are bounded with it.
 //!
 //! Which member is the image, its content says: exactly one app image or one full flash image.
 //! Where a build's whole folder was packed, both may be there; then the app must be the one
@@ -33,9 +33,9 @@ pub use fault::{ArchiveFault, Held};
 /// a build's whole folder, debug information included, packs to half of this.
 pub const MOST: u64 = 80 << 20;
 
-/// Number of bytes that an archive and what its members unpack to may have together: an
-/// archive of [`MOST`] that packs nothing smaller just fits.
-const TOGETHER: u64 = 2 * MOST;
+/// Number of bytes that an archive and what its members unpack to may have together, where
+/// there is memory for it: an archive of [`MOST`] that packs nothing smaller just fits.
+pub const TOGETHER: u64 = 2 * MOST;
 
 /// Number of members up to which an archive is read.
 const MEMBERS: u64 = 1000;
@@ -53,9 +53,10 @@ pub struct Packed {
     pub left: Vec<String>,
 }
 
-/// Reads the one image out of an archive that is in memory.
-pub fn image_in(archive: &[u8]) -> Result<Packed, ArchiveFault> {
-    let directory = directory::read(archive)?;
+/// Reads the one image out of an archive that is in memory, which may have `most` bytes together
+/// with what its members unpack to.
+pub fn image_in(archive: &[u8], most: u64) -> Result<Packed, ArchiveFault> {
+    let directory = directory::read(archive, most)?;
     let places = layout::places(archive, &directory)?;
     let mut choice = choice::Choice::default();
     for (member, place) in directory.members.iter().zip(places) {

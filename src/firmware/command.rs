@@ -3,6 +3,7 @@
 use super::archive;
 use super::folder::scan;
 use super::folder::unusable::Unusable;
+use super::memory;
 use super::name::{self, ImageName};
 use super::release_name::{self, Boards};
 use crate::event::Event;
@@ -107,14 +108,17 @@ fn holds_app(file: &Path) -> bool {
     let Ok(mut file) = scan::open(file) else {
         return false;
     };
-    let mut bytes = Vec::new();
-    if scan::each_block(&mut file, |block| bytes.extend_from_slice(block)).is_err() {
+    let (length, most) = (
+        file.metadata().map_or(0, |about| about.len()),
+        memory::most(),
+    );
+    let Ok(Some(bytes)) = memory::read(&mut file, length, most) else {
         return false;
-    }
+    };
     if !image::is_zip(&bytes) {
         return flash::app_in(&bytes).is_ok();
     }
-    let packed = archive::image_in(&bytes);
+    let packed = archive::image_in(&bytes, most);
     packed.is_ok_and(|packed| !packed.is_flash || flash::app_in(&packed.bytes).is_ok())
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod command;
 pub(crate) mod drafts;
 mod folder;
 pub(crate) mod homes;
+mod memory;
 pub mod name;
 pub(crate) mod notes;
 pub(crate) mod prune;

@@ -64,7 +64,11 @@ impl<H: Handler> Admission<H> {
         let limit = service.limits.load().connections;
         let permits = Arc::new(Semaphore::new(limit));
         let shares = Shares::new(limit, Arc::clone(&permits), service.fair);
-        let shares = Arc::new(shares.measured(H::is_for_devices()));
+        let shares = Arc::new(
+            shares
+                .measured(H::is_for_devices())
+                .knowing(H::knows_clients()),
+        );
         if let Some(meter) = shares.meter() {
             meter.set_permits(limit);
         }

@@ -196,12 +196,11 @@ pub(super) async fn serve<H: Handler>(
         left: Arc::clone(&left),
     };
     let idle = limits.idle;
-    let place = &mut place;
     match first {
         // On the heap from here on: what a task holds in itself is copied with it, and a
         // connection that says nothing holds it too.
         Opening::Tls => {
-            let (came, place) = (came(true), (place, &*turns));
+            let (came, place) = (came(true), (&mut place, &*turns));
             Box::pin(secure(stream, came, place, shared, &limits, &stop)).await;
         }
         Opening::Ssl2(version) if shared.tls.is_some() => {
@@ -211,19 +210,25 @@ pub(super) async fn serve<H: Handler>(
         }
         Opening::Ssl2(_) | Opening::Http => {
             let came = came(false);
-            Box::pin(http(stream, came, place, shared, &limits, &stop)).await;
+            Box::pin(http(stream, came, &mut place, shared, &limits, &stop)).await;
         }
     }
-    leave(&left, idle, stop).await;
+    leave(&left, idle, stop, &mut place).await;
 }
 
-/// Waits for what is left of a connection in the kernel, and for the client of a delivery.
-async fn leave(left: &Left<TcpStream>, idle: Duration, stop: CancellationToken) {
+/// Waits for what is left of a connection in the kernel, and for the client of a delivery. What
+/// a stranger does not take is nobody's once others need its place.
+async fn leave(left: &Left<TcpStream>, idle: Duration, stop: CancellationToken, place: &mut Place) {
+    let is_stranger = place.wait().is_stranger();
     let delivery = left.delivery.take();
     match (left.take(), delivery) {
         (Some(stream), Some(delivery)) => {
             let in_haste = left.delivery.is_in_haste();
             Box::pin(farewell::wait(stream, delivery, idle, in_haste, stop)).await;
+        }
+        (Some(stream), None) if is_stranger => {
+            let finish = Box::pin(leftover::finish(stream, idle));
+            place.unless_going(pin!(finish)).await;
         }
         (Some(stream), None) => leftover::finish(stream, idle).await,
         // Without its stream it is cut.
@@ -346,11 +351,15 @@ async fn http<H: Handler>(
     let upgrade = Arc::new(OnceLock::new());
     let requests = Arc::new(Mutex::new(Requests::default()));
     let wait = Arc::clone(place.wait());
+    let client = wait.acquaintance();
     let stream = Watched::new(stream, Arc::clone(&requests), wait, Arc::clone(&left));
     let service = service_fn(|mut request: Request<Incoming>| {
         let (handler, upgrade) = (Arc::clone(handler), Arc::clone(&upgrade));
         if lock(&requests).note_read() {
             request.extensions_mut().insert(Spaced);
+        }
+        if let Some(client) = &client {
+            request.extensions_mut().insert(client.clone());
         }
         async move {
             let mut reply = handler.handle(peer, watch, request).await;

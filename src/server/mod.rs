@@ -30,6 +30,7 @@ mod write_timeout;
 pub(crate) use delivery::{Delivery, DeliveryEnd};
 pub(crate) use listener::{ListenError, Listeners, check_address, raise_file_limit};
 pub(crate) use reset_watch::{LOOK, ResetWatch};
+pub(crate) use shares::Acquaintance;
 pub use trusted::Trusted;
 pub(crate) use upgrade::Upgrade;
 pub(crate) use workers::Workers;
@@ -161,6 +162,12 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// Returns whether its connections are those of devices: `/metrics` counts no others.
     fn is_for_devices() -> bool {
         true
+    }
+
+    /// Returns whether clients can be known: until one is, by its [`Acquaintance`], which
+    /// stands among the extensions of a request, its connection may be let go for others.
+    fn knows_clients() -> bool {
+        false
     }
 
     /// Returns whether the log may name a device beside others that came from where it is.

@@ -4,6 +4,10 @@
 //! when none is free, one of the biggest owner's goes. Who has asked is never in the way:
 //! downloads, answers and tunnels count for nobody.
 //!
+//! Where requests are somebody's who can be known, the admin address, asking is not enough:
+//! a connection waits until its client [is known](Acquaintance), so that no stranger who reads no
+//! answer holds what those need whose address it is.
+//!
 //! Only whoever has it in its own hands goes. A connection that is to go reads first what
 //! has come, and stays where that is all of its request, or a step of the handshake that
 //! waited for us.
@@ -20,7 +24,7 @@ use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -42,6 +46,10 @@ pub(super) struct Shares {
     permits: Arc<Semaphore>,
     /// False where all come from one proxy, which names nobody.
     is_fair: bool,
+    /// True where a client that is not known waits, whatever it has asked.
+    knows_clients: bool,
+    /// Number of connections of known clients that may not have all.
+    guests: AtomicUsize,
     begun: Instant,
     /// True while connections are short; may lag behind.
     is_short: AtomicBool,
@@ -99,7 +107,13 @@ pub(super) struct Wait {
     at: AtomicU64,
     state: AtomicU8,
     waker: AtomicWaker,
+    is_known: AtomicBool,
+    is_guest: AtomicBool,
 }
+
+/// The client of a request, as it is handed to who can tell whether it is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Acquaintance(Arc<Wait>);
 
 /// A connection among all, to its end.
 #[derive(Debug)]
@@ -116,6 +130,8 @@ impl Shares {
             limit,
             permits,
             is_fair,
+            knows_clients: false,
+            guests: AtomicUsize::new(0),
             begun: Instant::now(),
             is_short: AtomicBool::new(false),
             table: Mutex::default(),
@@ -130,6 +146,15 @@ impl Shares {
     pub(super) fn measured(self, are_devices: bool) -> Self {
         Self {
             meter: are_devices.then_some(&COUNTS),
+            ..self
+        }
+    }
+
+    /// Has clients wait until they are known, if they can be.
+    #[must_use]
+    pub(super) fn knowing(self, knows_clients: bool) -> Self {
+        Self {
+            knows_clients,
             ..self
         }
     }
@@ -167,6 +192,8 @@ impl Shares {
             at: AtomicU64::new(0),
             state: AtomicU8::new(STAYS),
             waker: AtomicWaker::new(),
+            is_known: AtomicBool::new(false),
+            is_guest: AtomicBool::new(false),
         });
         let free = self.permits.available_permits();
         let age = now.duration_since(self.begun);
@@ -312,14 +339,35 @@ impl Wait {
         matches!(self.state.load(Acquire), GOES | CLOSES | CLOSING)
     }
 
-    /// Notes that all of a request has come: it stays, whatever it was asked.
+    /// Tells whether its client could be known, and is not.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.shares.knows_clients && !self.is_known.load(Relaxed)
+    }
+
+    /// Returns its client, where that can be known.
+    pub(super) fn acquaintance(self: &Arc<Self>) -> Option<Acquaintance> {
+        let knows = self.shares.knows_clients;
+        knows.then(|| Acquaintance(Arc::clone(self)))
+    }
+
+    /// Notes that all of a request has come: it stays, whatever it was asked, but for a
+    /// stranger.
     pub(super) fn has_come(&self) {
+        if self.is_stranger() {
+            return;
+        }
         let mut table = lock(&self.shares.table);
         self.stays(&mut table);
     }
 
-    /// Notes that a part of a request has come.
+    /// Notes that a part of a request has come. A stranger has waited all the while.
     pub(super) fn waits(self: &Arc<Self>) {
+        if !self.is_stranger() {
+            self.waits_anew();
+        }
+    }
+
+    fn waits_anew(self: &Arc<Self>) {
         let now = Instant::now();
         let mut table = lock(&self.shares.table);
         self.stays(&mut table);
@@ -332,14 +380,14 @@ impl Wait {
     pub(super) fn goes_on(self: &Arc<Self>) {
         let is_waiting = self.at.load(Relaxed) > 0 || self.state.load(Acquire) == GOES;
         if is_waiting {
-            self.waits();
+            self.waits_anew();
         }
     }
 
     /// Notes that it rests between two requests. Returns false where nobody has to know,
     /// for there are connections enough.
     pub(super) fn rests(self: &Arc<Self>) -> bool {
-        let is_short = self.shares.is_short.load(Relaxed);
+        let is_short = self.shares.is_short.load(Relaxed) && !self.is_stranger();
         if is_short {
             let mut table = lock(&self.shares.table);
             self.leave(&mut table);
@@ -362,6 +410,28 @@ impl Wait {
             at if at % 2 == 1 => drop(table.end_rest(at / 2)),
             at => drop(table.end_wait(self.owner, at / 2)),
         }
+    }
+}
+
+impl Acquaintance {
+    /// Notes that the client is known, and stays as whoever has asked does. Of those without
+    /// `holds` half of all connections at most do; further ones may be let go as strangers are.
+    pub(crate) fn is_known(&self, holds: bool) {
+        let wait = &self.0;
+        if !wait.is_stranger() {
+            return;
+        }
+        if !holds {
+            let most = wait.shares.limit / 2;
+            let more = |guests| (guests < most).then_some(guests + 1);
+            let guests = &wait.shares.guests;
+            if guests.fetch_update(Relaxed, Relaxed, more).is_err() {
+                return;
+            }
+            wait.is_guest.store(true, Relaxed);
+        }
+        wait.is_known.store(true, Relaxed);
+        wait.has_come();
     }
 }
 
@@ -418,6 +488,9 @@ impl Drop for Place {
             self.wait.leave(&mut lock(&self.wait.shares.table));
         }
         self.wait.state.store(ENDED, Release);
+        if self.wait.is_guest.load(Relaxed) {
+            self.wait.shares.guests.fetch_sub(1, Relaxed);
+        }
     }
 }
 

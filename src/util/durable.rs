@@ -12,7 +12,7 @@ mod turn;
 
 pub(crate) use leftover::{Life, drafts, life};
 pub(crate) use spare::Spare;
-pub(crate) use turn::Turn;
+pub(crate) use turn::{OF_COMMAND, OF_PAGE, Turn};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;

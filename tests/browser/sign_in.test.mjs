@@ -68,7 +68,9 @@ test('the language is the browser\'s until one is chosen, which is kept', async 
 });
 
 test('the cookie is for this server alone, and for no script', async () => {
-  for (const [scheme, name, secure] of [['http', 'xiaozhi-ota', false], ['https', '__Host-xiaozhi-ota', true]]) {
+  // Cookies know no ports.
+  const cookieName = `xiaozhi-ota-${new URL(server.url).port}`;
+  for (const [scheme, name, secure] of [['http', cookieName, false], ['https', `__Host-${cookieName}`, true]]) {
     const url = `${scheme}://${server.host}`;
     await visiting(server, { url, allow: [401] }, async (visitor, page) => {
       await visitor.go('/acts');
@@ -88,14 +90,14 @@ test('the cookie is for this server alone, and for no script', async () => {
 
 test('a session that somebody else put there is nobody\'s', () =>
   visiting(server, { allow: [401] }, async (visitor, page) => {
-    const planted = { name: 'xiaozhi-ota', value: 'A'.repeat(43), url: server.url };
+    const planted = { name: `xiaozhi-ota-${new URL(server.url).port}`, value: 'A'.repeat(43), url: server.url };
     await visitor.context.addCookies([planted]);
     assert.equal(await visitor.go('/acts'), 401);
     await visitor.signIn();
     await page.waitForSelector('form[action="/sign-out"]');
     const cookies = await visitor.context.cookies();
     assert.notEqual(cookies.find(({ name }) => name === planted.name).value, planted.value);
-    const asked = await server.ask('GET', '/acts', { headers: { Cookie: `xiaozhi-ota=${planted.value}`, Accept: 'text/html' } });
+    const asked = await server.ask('GET', '/acts', { headers: { Cookie: `${planted.name}=${planted.value}`, Accept: 'text/html' } });
     assert.equal(asked.status, 401);
     // Nor does one outlive that another signs in over it.
     const old = await server.session(READ);
@@ -103,7 +105,7 @@ test('a session that somebody else put there is nobody\'s', () =>
     await visitor.go('/sign-in');
     await visitor.signIn();
     await page.waitForSelector('form[action="/sign-out"]');
-    const again = await server.ask('GET', '/acts', { headers: { Cookie: `xiaozhi-ota=${old.value}`, Accept: 'text/html' } });
+    const again = await server.ask('GET', '/acts', { headers: { Cookie: `${planted.name}=${old.value}`, Accept: 'text/html' } });
     assert.equal(again.status, 401);
   }));
 

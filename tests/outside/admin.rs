@@ -1,6 +1,7 @@
 //! The admin address: who may ask for what, and where it is.
 
 mod api;
+mod crowd;
 mod health;
 
 use super::support::admin::ask;

@@ -416,7 +416,7 @@ fn the_soft_limit_is_raised_and_a_low_one_is_told() {
             .arg("-c")
             .arg(format!("ulimit -n 64; exec {BINARY}")),
     );
-    server.event("limit.open-files", &[("connections", "32")]);
+    server.event("limit.open-files", &[("connections", "16")]);
 }
 
 #[test]

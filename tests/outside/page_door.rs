@@ -76,10 +76,12 @@ fn a_planted_cookie_locks_nobody_out() {
     let mut browser = Browser::of(&server);
     let own = browser.cookie.clone();
     // A browser sends one of a longer path first.
-    browser.cookie = format!("xiaozhi-ota=planted; {own}");
+    let name = format!("xiaozhi-ota-{}", server.admin_address().port());
+    assert!(own.starts_with(&name), "{own}");
+    browser.cookie = format!("{name}=planted; {own}");
     assert_eq!(browser.get("/devices").status, 200);
     let other = Browser::of(&server).cookie;
-    browser.cookie = format!("xiaozhi-ota=planted; {own}; {other}");
+    browser.cookie = format!("{name}=planted; {own}; {other}");
     let form = format!("csrf={}", browser.csrf());
     let out = browser.post("/sign-out", &form);
     assert_eq!(out.status, 303);

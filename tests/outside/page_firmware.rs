@@ -4,6 +4,7 @@ pub(crate) mod client;
 mod deleting;
 mod disks;
 mod hostile;
+mod memory;
 mod refusals;
 
 use super::support::server::{Setup, with_clock};

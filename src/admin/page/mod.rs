@@ -28,7 +28,7 @@ mod words;
 pub(super) use drain::drain;
 pub(super) use reader::cookies;
 pub(super) use refused::refuse;
-pub(super) use sign_in::{instead, name as session_cookie};
+pub(super) use sign_in::{instead, names as session_cookies};
 
 use super::auth::Role;
 use super::route::{Access, Brings, Endpoint};

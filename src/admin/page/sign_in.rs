@@ -13,11 +13,14 @@ use crate::event::text::{Lang, Text};
 use crate::server::Peer;
 use axum::extract::{Form, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use hyper::header::{HeaderValue, RETRY_AFTER, SET_COOKIE};
+use hyper::HeaderMap;
+use hyper::header::{HOST, HeaderValue, ORIGIN, RETRY_AFTER, SET_COOKIE};
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::{Method, StatusCode};
 use maud::html;
 use serde::Deserialize;
+use std::time::Duration;
 
 words! {
     SIGN_IN = "登录", "Sign in";
@@ -99,15 +102,13 @@ pub(super) async fn sign_in(State(sources): State<Sources>, request: Request) ->
         Err(_) => return form(&parts, StatusCode::UNAUTHORIZED, &to, Note::Wrong(WRONG)),
     };
     // A name that was there before is nobody's any more.
-    for old in cookies(&parts.headers, name(peer.secure)) {
-        sources.sessions.end(old);
-    }
+    end(&sources, &parts.headers, peer.secure);
     let Some(session) = sources.sessions.begin(&token, (sources.clock)()) else {
         let why = Note::Wrong(NO_CHANCE);
         return form(&parts, StatusCode::SERVICE_UNAVAILABLE, &to, why);
     };
     let mut reply = Redirect::to(&to).into_response();
-    set_cookie(&mut reply, peer.secure, &session, LIFE.as_secs());
+    set_cookie(&mut reply, &parts.headers, peer.secure, (&session, LIFE));
     reply
 }
 
@@ -123,27 +124,51 @@ pub(super) async fn sign_out(
         .extensions
         .get::<Peer>()
         .is_some_and(|peer| peer.secure);
-    for session in cookies(&parts.headers, name(is_secure)) {
-        sources.sessions.end(session);
-    }
+    end(&sources, &parts.headers, is_secure);
     let mut reply = Redirect::to(&format!("/sign-in?{OUT}")).into_response();
-    set_cookie(&mut reply, is_secure, "", 0);
+    set_cookie(&mut reply, &parts.headers, is_secure, ("", Duration::ZERO));
     reply
 }
 
-/// Returns the name of the cookie. A browser takes `__Host-` from this very host over TLS
-/// only (RFC 6265bis, section 4.1.3.2).
-pub(crate) const fn name(is_secure: bool) -> &'static str {
-    if is_secure {
-        "__Host-xiaozhi-ota"
-    } else {
-        "xiaozhi-ota"
+/// Ends the sessions of whoever sends this.
+fn end(sources: &Sources, head: &HeaderMap, is_secure: bool) {
+    for name in names(head, is_secure) {
+        for session in cookies(head, &name) {
+            sources.sessions.end(session);
+        }
     }
 }
 
-fn set_cookie(reply: &mut Response, is_secure: bool, value: &str, age: u64) {
+/// Returns the names that the cookie may have. A proxy on this host may have spoken TLS to the
+/// browser.
+pub(crate) fn names(head: &HeaderMap, is_secure: bool) -> Vec<String> {
+    let plain = (!is_secure).then(|| name(head, false));
+    [name(head, true)].into_iter().chain(plain).collect()
+}
+
+/// Returns the name of the cookie. A browser takes `__Host-` from this very host over TLS
+/// only (RFC 6265bis, section 4.1.3.2). Cookies know no ports (section 8.5), and servers of
+/// several places may be reached at several ports of one host: the port is in the name.
+fn name(head: &HeaderMap, is_secure: bool) -> String {
+    let host = head.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| host.parse::<Authority>().ok());
+    let prefix = if is_secure { "__Host-" } else { "" };
+    match host.and_then(|host| host.port_u16()) {
+        Some(port) => format!("{prefix}xiaozhi-ota-{port}"),
+        None => format!("{prefix}xiaozhi-ota"),
+    }
+}
+
+fn set_cookie(
+    reply: &mut Response,
+    head: &HeaderMap,
+    is_secure: bool,
+    (value, life): (&str, Duration),
+) {
+    let origin = head.get(ORIGIN).map(HeaderValue::as_bytes);
+    let is_secure = is_secure || origin.is_some_and(|origin| origin.starts_with(b"https://"));
     let secure = if is_secure { "; Secure" } else { "" };
-    let name = name(is_secure);
+    let (name, age) = (name(head, is_secure), life.as_secs());
     let cookie =
         format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
@@ -200,6 +225,34 @@ fn form(parts: &Parts, status: StatusCode, to: &str, note: Note) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_server_of_a_host_has_a_cookie_of_its_own() {
+        for (host, own) in [
+            ("127.0.0.1:8009", "xiaozhi-ota-8009"),
+            ("[::1]:8009", "xiaozhi-ota-8009"),
+            ("[::1]", "xiaozhi-ota"),
+            ("ota.example.com", "xiaozhi-ota"),
+            ("a b", "xiaozhi-ota"),
+        ] {
+            let mut head = HeaderMap::new();
+            head.insert(HOST, HeaderValue::from_static(host));
+            let secure = format!("__Host-{own}");
+            assert_eq!(names(&head, true), [&*secure], "{host}");
+            assert_eq!(names(&head, false), [&*secure, own], "{host}");
+            for (origin, begin) in [
+                ("http://a", format!("{own}=")),
+                ("https://a", format!("{secure}=")),
+            ] {
+                head.insert(ORIGIN, HeaderValue::from_static(origin));
+                let mut reply = Response::default();
+                set_cookie(&mut reply, &head, false, ("a", LIFE));
+                let cookie = reply.headers()[SET_COOKIE].to_str().unwrap();
+                assert!(cookie.starts_with(&begin), "{cookie}");
+                assert_eq!(cookie.ends_with("; Secure"), origin == "https://a");
+            }
+        }
+    }
 
     #[test]
     fn nobody_is_led_elsewhere() {

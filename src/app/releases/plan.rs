@@ -22,6 +22,9 @@ use xiaozhi_device::version::Version;
 /// Number of models that are suggested.
 const SUGGESTED: usize = 200;
 
+/// A draft's file as it was read, or what is wrong with it.
+pub(super) type Seen = Result<Source, PublishError>;
+
 /// Planner of what becomes of drafts now.
 pub(super) struct Planner<'a> {
     settings: &'a Settings,
@@ -58,18 +61,28 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans what would come of a draft.
-    pub(super) fn plan(&self, draft: Draft, wish: &Wish) -> Plan {
-        let source = Source::read(&draft.path, &self.settings.catalogue, false, true);
-        let inside = source.as_ref().ok().map(inside);
+    pub(super) fn plan(&self, draft: Draft, seen: &Seen, wish: &Wish) -> Plan {
+        let fault;
+        let source = match seen {
+            Ok(source) => match source.check(&self.settings.catalogue, false) {
+                Ok(()) => Ok(source),
+                Err(error) => {
+                    fault = error;
+                    Err(&fault)
+                }
+            },
+            Err(error) => Err(error),
+        };
+        let inside = source.ok().map(inside);
         let outcome = match source {
-            Ok(source) => match self.ready(&source, &draft, wish) {
+            Ok(source) => match self.ready(source, &draft, wish) {
                 Ok(ready) => Outcome::Ready(ready),
                 Err(error) => {
                     let hint = source.disagreement().filter(|_| wish.version.is_none());
                     self.refused(&error, hint)
                 }
             },
-            Err(error) => self.refused(&error, None),
+            Err(error) => self.refused(error, None),
         };
         Plan {
             draft,

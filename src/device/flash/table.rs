@@ -19,6 +19,8 @@ const SECTOR: usize = 0x1000;
 const LAST: usize = 0x4_0000;
 /// The longest table, its last line included (`ESP_PARTITION_TABLE_MAX_LEN`).
 const LENGTH: usize = 0xC00;
+/// Number of first bytes of a file by which it is told whether it has a table.
+pub(super) const HEAD: usize = LAST + LENGTH;
 /// Length of a line.
 const LINE: usize = 32;
 /// First bytes of a partition's line (`ESP_PARTITION_MAGIC`).

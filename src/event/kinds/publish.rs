@@ -12,6 +12,11 @@ kinds! { PUBLISHING:
     /// It, or what is in it, would not be offered.
     PUBLISH_REFUSED = why("publish.refused", &["path", "inside?", "why"],
         "{path}：{|inside|：}{why}", "{path}: {|inside|: }{why}");
+    /// It is no app image, and there is too little memory to look for one in it.
+    PUBLISH_NO_ROOM = why("publish.no-room", &["most"],
+        "要从中取出固件，需要把它整个读入内存，而本机最多允许 {most} 字节：请直接发布固件本身（xiaozhi.bin），或在内存更大的机器上发布",
+        "all of it has to be held in memory to take the image out, and this machine has room for {most} bytes: publish the app \
+         image itself (xiaozhi.bin), or publish it on a machine with more memory");
     /// It is data that devices fetch.
     PUBLISH_DATA = why("publish.data", &["path", "what"],
         "{path}：{what}。把它放进固件目录即可供下载：请复制到那里",

@@ -3,7 +3,7 @@
 
 use super::fields::{BadExtra, Fields, widened};
 use super::member_name::{self, bad_extra};
-use super::{ArchiveFault, MEMBERS, MOST, TOGETHER};
+use super::{ArchiveFault, MEMBERS, MOST};
 use crate::event::text::Text;
 use std::collections::HashSet;
 
@@ -64,8 +64,8 @@ pub(super) struct Directory<'a> {
     pub(super) at: usize,
 }
 
-/// Reads the directory of an archive.
-pub(super) fn read(archive: &[u8]) -> Result<Directory<'_>, ArchiveFault> {
+/// Reads the directory of an archive, which may have `most` bytes with what it unpacks to.
+pub(super) fn read(archive: &[u8], most: u64) -> Result<Directory<'_>, ArchiveFault> {
     let length = archive.len() as u64;
     if length > MOST {
         return Err(ArchiveFault::TooLarge { bytes: length });
@@ -87,9 +87,9 @@ pub(super) fn read(archive: &[u8]) -> Result<Directory<'_>, ArchiveFault> {
     let mut fields = Fields::new(archive.get(at..end.starts).ok_or(no_place)?);
     let mut members = Vec::new();
     let mut names = HashSet::new();
-    let mut together = length;
+    let mut left = most.saturating_sub(length);
     for _ in 0..end.members {
-        let member = entry(&mut fields, &mut together)?;
+        let member = entry(&mut fields, &mut left, most)?;
         if !names.insert(member_name::key(&member.name)) {
             return Err(ArchiveFault::Twice {
                 member: member.name,
@@ -328,9 +328,13 @@ fn fields_of_entry<'a>(fields: &mut Fields<'a>) -> Option<Entry<'a>> {
     Some(entry)
 }
 
-/// Reads the next member, and refuses what none may be. `together` counts what the archive and
-/// its members come to.
-fn entry<'a>(fields: &mut Fields<'a>, together: &mut u64) -> Result<Member<'a>, ArchiveFault> {
+/// Reads the next member, and refuses what none may be. `left` is what is left of the
+/// `most` bytes that all may come to.
+fn entry<'a>(
+    fields: &mut Fields<'a>,
+    left: &mut u64,
+    most: u64,
+) -> Result<Member<'a>, ArchiveFault> {
     let entry = fields_of_entry(fields);
     let entry = entry.ok_or(damaged(Text::new(
         "目录在某个成员中间就结束了",
@@ -358,11 +362,14 @@ fn entry<'a>(fields: &mut Fields<'a>, together: &mut u64) -> Result<Member<'a>, 
         packed,
         unpacked,
     };
-    *together = together.saturating_add(unpacked);
-    if *together > TOGETHER {
-        let (member, bytes) = (name, unpacked);
-        return Err(ArchiveFault::Bomb { member, bytes });
-    }
+    let Some(rest) = left.checked_sub(unpacked) else {
+        return Err(ArchiveFault::Bomb {
+            member: name,
+            bytes: unpacked,
+            most,
+        });
+    };
+    *left = rest;
     let method = method(&entry, &name, sizes)?;
     Ok(Member {
         name,

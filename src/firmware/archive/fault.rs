@@ -1,6 +1,6 @@
 //! Reasons why an archive is refused, each with what to do about it.
 
-use super::{MEMBERS, MOST, TOGETHER};
+use super::{MEMBERS, MOST};
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
 use std::fmt;
@@ -37,6 +37,8 @@ pub enum ArchiveFault {
         member: String,
         /// Its length in bytes, as it says.
         bytes: u64,
+        /// Number of bytes that all may have together.
+        most: u64,
     },
     /// A member whose name no file should have.
     Name {
@@ -143,11 +145,15 @@ impl From<&ArchiveFault> for Event {
             ArchiveFault::TooManyMembers { count } => {
                 event!(ARCHIVE_MEMBERS, count = *count, most = MEMBERS)
             }
-            ArchiveFault::Bomb { member, bytes } => event!(
+            ArchiveFault::Bomb {
+                member,
+                bytes,
+                most,
+            } => event!(
                 ARCHIVE_BOMB,
                 member = shown(member),
                 bytes = *bytes,
-                most = TOGETHER
+                most = *most
             ),
             ArchiveFault::Name { member, why } => {
                 event!(ARCHIVE_NAME, member = shown(member), why = *why)

@@ -17,13 +17,18 @@ fn release() -> Zip {
     Zip::new().file(NAME, &FULL)
 }
 
+/// Reads an archive where there is memory for it.
+fn whole(archive: &[u8]) -> Result<Packed, ArchiveFault> {
+    image_in(archive, TOGETHER)
+}
+
 fn fault(zip: &Zip) -> ArchiveFault {
-    image_in(&zip.bytes()).expect_err("an archive to be refused")
+    whole(&zip.bytes()).expect_err("an archive to be refused")
 }
 
 /// The image of an archive, and what was left in it.
 fn image(zip: &Zip) -> Packed {
-    let packed = image_in(&zip.bytes());
+    let packed = whole(&zip.bytes());
     packed.unwrap_or_else(|fault| panic!("{fault}"))
 }
 
@@ -262,7 +267,7 @@ fn names_of_other_code_pages_are_read() {
         let set = |m: &mut Member| {
             (m.name, m.own_name, m.flags) = (raw.to_vec(), raw.to_vec(), flags);
         };
-        image_in(&release().with(set).bytes())
+        whole(&release().with(set).bytes())
     };
     let name = |raw: &[u8]| named(raw, 0).map(|packed| packed.member);
     assert_eq!(name("固件.bin".as_bytes()), Ok("固件.bin".to_owned()));
@@ -304,7 +309,7 @@ proptest! {
         let mut zip = Zip { wide, ..texts.fold(Zip::new(), Zip::member) };
         let at = at.min(zip.members.len());
         zip.members.insert(at, member("xiaozhi.bin", &app));
-        let packed = image_in(&zip.bytes()).expect("an archive");
+        let packed = whole(&zip.bytes()).expect("an archive");
         prop_assert_eq!(packed.member, "xiaozhi.bin");
         prop_assert!(packed.bytes == app);
         prop_assert_eq!(packed.left.len(), others.len());
@@ -316,15 +321,15 @@ proptest! {
         let mut bytes = zip.bytes();
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
-        if let Ok(packed) = image_in(&bytes) {
+        if let Ok(packed) = whole(&bytes) {
             prop_assert!(packed.bytes == *APP);
         }
     }
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = image_in(&bytes);
-        let _ = image_in(&[b"PK\x03\x04", &bytes[..]].concat());
+        let _ = whole(&bytes);
+        let _ = whole(&[b"PK\x03\x04", &bytes[..]].concat());
     }
 }
 
@@ -345,7 +350,7 @@ fn what_python_packs_is_read_and_what_was_changed_in_it_is_seen() {
         // A megabyte of nothing is no bomb.
         ("bomb", "xiaozhi.bin"),
     ] {
-        let packed = image_in(&read(seed)).map(|packed| packed.member);
+        let packed = whole(&read(seed)).map(|packed| packed.member);
         assert_eq!(packed.as_deref(), Ok(member), "{seed}");
     }
     for (seed, part) in [
@@ -369,7 +374,7 @@ fn what_python_packs_is_read_and_what_was_changed_in_it_is_seen() {
         ("stray", "not where it says"),
         ("cut", "cut off or damaged"),
     ] {
-        let fault = image_in(&read(seed)).expect_err(seed).to_string();
+        let fault = whole(&read(seed)).expect_err(seed).to_string();
         assert!(fault.contains(part), "{seed}: {fault}");
     }
 }

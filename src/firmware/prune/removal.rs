@@ -7,7 +7,7 @@ use super::super::name::{ImageName, notes::image_of};
 use super::super::{FolderSettings, notes, signing};
 use super::{Candidate, Fate, Models, Reason, plan};
 use crate::event::{Event, event};
-use crate::util::durable::{self, Durability, Life, Spare, Turn};
+use crate::util::durable::{self, Durability, Life, OF_COMMAND, OF_PAGE, Spare, Turn};
 use crate::util::file_state::FileState;
 use crate::util::way;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -80,7 +80,7 @@ impl Pruning {
         };
         // To read all of them may take long, and so nobody waits for that, unless they change.
         let mut looked = look_through(settings).map_err(failed)?;
-        let turn = (!is_dry).then(|| Turn::take(dir)).transpose();
+        let turn = (!is_dry).then(|| Turn::take(dir, OF_COMMAND)).transpose();
         let turn = turn.map_err(failed)?;
         if !is_still(dir, &looked) {
             looked = look_through(settings).map_err(failed)?;
@@ -159,6 +159,11 @@ impl Item {
         }
     }
 
+    /// Returns the tag of the state in which it was judged.
+    fn tag(&self) -> String {
+        self.state.as_ref().map(FileState::tag).unwrap_or_default()
+    }
+
     /// Tells whether it could be removed.
     pub(crate) fn try_removal(&self) -> Result<(), Unremoved> {
         for path in [Some(&self.path), self.notes.as_ref()]
@@ -231,39 +236,24 @@ impl Single {
     ///
     /// It may not go, or could not, and the event says why.
     pub(crate) fn find(dir: &Path, file: &str) -> Result<Self, Event> {
-        let path = dir.join(file);
-        let failed = |error: &io::Error| unremoved(&path, error).0;
-        let turn = Turn::take(dir).map_err(|error| failed(&error))?;
-        // No name leads out of the folder.
-        if path.parent() != Some(dir) || path.file_name().is_none() {
-            return Err(event!(REMOVE_GONE));
-        }
-        let about = match fs::symlink_metadata(&path) {
-            Ok(about) => about,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(event!(REMOVE_GONE)),
-            Err(e) => return Err(failed(&e)),
-        };
-        let links = links(dir).map_err(|error| failed(&error))?;
-        if let Some(link) = links.iter().find(|link| link.name == file) {
-            return Err(event!(REMOVE_LINK, target = &link.target));
-        }
-        let leads_here = |link: &&Link| link.inside.as_deref() == path.file_name();
-        if let Some(link) = links.iter().find(leads_here) {
-            return Err(event!(REMOVE_LINKED, link = &link.name));
-        }
-        if !about.is_file() {
-            return Err(event!(REMOVE_NO_FILE));
-        }
-        let mut item = Item::left(path, Fate::Goes);
-        item.state = Some(FileState::from(&about));
-        item.try_removal().map_err(|Unremoved(why)| why)?;
+        let turn = Turn::take(dir, OF_PAGE).map_err(|e| unremoved(&dir.join(file), &e).0)?;
+        let item = look(dir, file)?;
         Ok(Self { item, _turn: turn })
+    }
+
+    /// Returns the tag of a file that may go, as it is now: others may change the folder
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Single::find`].
+    pub(crate) fn seen(dir: &Path, file: &str) -> Result<String, Event> {
+        look(dir, file).map(|item| item.tag())
     }
 
     /// Returns the tag of the state in which it was looked at.
     pub(crate) fn tag(&self) -> String {
-        let state = self.item.state.as_ref();
-        state.map(FileState::tag).unwrap_or_default()
+        self.item.tag()
     }
 
     /// Removes it. Its release notes stay.
@@ -274,6 +264,36 @@ impl Single {
     pub(crate) fn remove(&self) -> Result<Durability, Event> {
         self.item.remove().map_err(|Unremoved(why)| why)
     }
+}
+
+/// Looks at a file of the folder that is to go.
+fn look(dir: &Path, file: &str) -> Result<Item, Event> {
+    let path = dir.join(file);
+    let failed = |error: &io::Error| unremoved(&path, error).0;
+    // No name leads out of the folder.
+    if path.parent() != Some(dir) || path.file_name().is_none() {
+        return Err(event!(REMOVE_GONE));
+    }
+    let about = match fs::symlink_metadata(&path) {
+        Ok(about) => about,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(event!(REMOVE_GONE)),
+        Err(e) => return Err(failed(&e)),
+    };
+    let links = links(dir).map_err(|error| failed(&error))?;
+    if let Some(link) = links.iter().find(|link| link.name == file) {
+        return Err(event!(REMOVE_LINK, target = &link.target));
+    }
+    let leads_here = |link: &&Link| link.inside.as_deref() == path.file_name();
+    if let Some(link) = links.iter().find(leads_here) {
+        return Err(event!(REMOVE_LINKED, link = &link.name));
+    }
+    if !about.is_file() {
+        return Err(event!(REMOVE_NO_FILE));
+    }
+    let mut item = Item::left(path, Fate::Goes);
+    item.state = Some(FileState::from(&about));
+    item.try_removal().map_err(|Unremoved(why)| why)?;
+    Ok(item)
 }
 
 /// Returns what is counted of a file, or what it is instead.

@@ -29,6 +29,13 @@ pub(crate) enum PublishError {
         /// The reason why the catalogue would refuse it.
         why: Unusable,
     },
+    /// It would take more memory than there is for it.
+    NoRoom {
+        /// The file to be published.
+        path: PathBuf,
+        /// Number of bytes that it may take.
+        most: u64,
+    },
     /// Nothing in the archive can be published.
     Archive {
         /// The archive.
@@ -160,6 +167,9 @@ impl PublishError {
         match self {
             Self::Source { path, reason } => {
                 event!(PUBLISH_UNREADABLE, path = shown(path), reason = reason)
+            }
+            Self::NoRoom { path, most } => {
+                refused(path, Value::Absent, event!(PUBLISH_NO_ROOM, most = *most))
             }
             Self::Unusable { path, why } => refused(path, Value::Absent, why.into()),
             Self::Archive { path, fault } => refused(path, Value::Absent, Event::from(&**fault)),

@@ -1,12 +1,13 @@
 //! Takes the image to be published out of whatever holds it: the app image itself, a full
 //! flash image, or an archive with one of the two.
 //!
-//! An app image is copied as a stream. Anything else is held in memory, at most as much as
-//! the largest flash holds, for what is cut out of it is known only when its end was seen.
+//! An app image is copied as a stream, and what holds none is only looked through. An archive
+//! and a full flash image are held in memory, as far as there is room for them, for what is cut
+//! out is known only when their end was seen.
 
 use super::super::archive::{self, Packed};
 use super::super::folder::scan;
-use super::super::{FolderSettings, offerable};
+use super::super::{FolderSettings, memory, offerable};
 use super::PublishError;
 use crate::event::text::Text;
 use crate::event::{Event, Value, event};
@@ -16,9 +17,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use xiaozhi_device::flash::{self, FlashFault};
-use xiaozhi_device::image::{
-    HEAD, Inspection, Inspector, Verdict, inspect, is_zip, version_at_head,
-};
+use xiaozhi_device::image::{Inspection, Inspector, Verdict, inspect, is_zip, version_at_head};
 
 /// An image that can be published, and what it is.
 #[derive(Debug)]
@@ -86,33 +85,61 @@ impl Source {
         takes_foreign: bool,
         is_dry: bool,
     ) -> Result<Self, PublishError> {
+        let source = Self::look(path, &settings.dir, takes_foreign, is_dry)?;
+        source.check(settings, takes_foreign)?;
+        Ok(source)
+    }
+
+    /// Reads what somebody sent, as far as that is the same whatever holds: what becomes of it,
+    /// [`Source::check`] says. Nothing of it stays in memory.
+    pub(crate) fn seen(path: &Path) -> Result<Self, PublishError> {
+        let source = Self::look(path, Path::new(""), false, true)?;
+        let content = Content::Seen;
+        Ok(Self { content, ..source })
+    }
+
+    fn look(
+        path: &Path,
+        dir: &Path,
+        takes_foreign: bool,
+        is_dry: bool,
+    ) -> Result<Self, PublishError> {
         let unreadable = |reason| PublishError::Source {
             path: path.to_owned(),
             reason,
         };
         // A file that takes its place while it is read is not taken for it.
-        let state = fs::metadata(path).ok().map(|about| FileState::from(&about));
+        let about = fs::metadata(path).ok();
+        let state = about.as_ref().map(FileState::from);
         let mut from = scan::open_written(path).map_err(unreadable)?;
-        let mut head = Vec::with_capacity(HEAD);
-        let begun = (&mut from).take(HEAD as u64).read_to_end(&mut head);
+        let mut head = Vec::with_capacity(flash::HEAD);
+        let begun = (&mut from).take(flash::HEAD as u64).read_to_end(&mut head);
         begun.map_err(unreadable)?;
         let is_app = version_at_head(&head).is_some();
+        let holds = !is_app && (is_zip(&head) || flash::is_flash(&head));
         let mut whole = (&*head).chain(from);
-        let source = if is_app {
-            stream(path, &settings.dir, &mut whole, is_dry)?
+        let source = if holds {
+            let most = memory::most();
+            let length = about.map_or(0, |about| about.len());
+            let bytes = memory::read(&mut whole, length, most).map_err(unreadable)?;
+            let bytes = bytes.ok_or_else(|| PublishError::NoRoom {
+                path: path.to_owned(),
+                most,
+            })?;
+            take_out(path, bytes, most)?
         } else {
-            let mut bytes = Vec::new();
-            scan::each_block(&mut whole, |block| bytes.extend_from_slice(block))
-                .map_err(unreadable)?;
-            take_out(path, bytes)?
+            // Where it is refused, the folder was not touched.
+            stream(path, dir, &mut whole, is_dry || !(is_app || takes_foreign))?
         };
-        let source = Self { state, ..source };
-        source.check(settings, takes_foreign)?;
-        Ok(source)
+        Ok(Self { state, ..source })
     }
 
     /// Refuses what would not be offered.
-    fn check(&self, settings: &FolderSettings, takes_foreign: bool) -> Result<(), PublishError> {
+    pub(crate) fn check(
+        &self,
+        settings: &FolderSettings,
+        takes_foreign: bool,
+    ) -> Result<(), PublishError> {
         let (path, verdict) = (self.path.clone(), &self.inspection.verdict);
         let inside = |why: Event| PublishError::Inside {
             path: self.path.clone(),
@@ -185,10 +212,10 @@ pub(super) fn draft(dir: &Path) -> io::Result<Draft> {
 }
 
 /// Takes the image out of what holds it.
-fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
+fn take_out(path: &Path, bytes: Vec<u8>, most: u64) -> Result<Source, PublishError> {
     let mut origin = Origin::default();
     let mut bytes = if is_zip(&bytes) {
-        let packed = unpack(path, bytes)?;
+        let packed = unpack(path, bytes, most)?;
         origin.member = Some(packed.member);
         origin.left = packed.left.into_iter().map(Value::from).collect();
         packed.bytes
@@ -252,8 +279,8 @@ fn part_name(what: &str) -> Value {
     clippy::needless_pass_by_value,
     reason = "they are not to be held any longer"
 )]
-fn unpack(path: &Path, archive: Vec<u8>) -> Result<Packed, PublishError> {
-    archive::image_in(&archive).map_err(|fault| PublishError::Archive {
+fn unpack(path: &Path, archive: Vec<u8>, most: u64) -> Result<Packed, PublishError> {
+    archive::image_in(&archive, most).map_err(|fault| PublishError::Archive {
         path: path.to_owned(),
         fault: Box::new(fault),
     })

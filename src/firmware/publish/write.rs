@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use xiaozhi_device::image::{Inspection, Verdict};
 
 /// A file that was published.
@@ -41,12 +42,13 @@ impl Room {
 impl Source {
     /// Makes the image durable and gives it its name, in one step: before it the server sees
     /// nothing, after it the whole file. Its notes are there before it, and go where it
-    /// fails.
+    /// fails. It waits for so long until nobody else changes the folder.
     pub(crate) fn publish(
         self,
         target: &Target,
         notes: Option<&Notes>,
         overwrite: bool,
+        wait: Duration,
     ) -> Result<Published, PublishError> {
         let dir = durable::folder(&target.path).to_owned();
         let path = &target.path;
@@ -62,7 +64,7 @@ impl Source {
             return Err(folder(io::Error::other("it was only looked at")));
         };
         let copy = copy.finished().map_err(folder)?;
-        let _turn = Turn::take(&dir).map_err(folder)?;
+        let _turn = Turn::take(&dir, wait).map_err(folder)?;
         if !overwrite && fs::symlink_metadata(path).is_ok() {
             return Err(exists(target, &inspection));
         }

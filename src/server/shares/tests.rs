@@ -235,3 +235,38 @@ fn an_ipv6_network_is_one_owner() {
     assert_eq!(of("2001:db8:0:1::1"), of("2001:db8:0:ff::1"));
     assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:100::1"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_waits_whatever_it_has_asked() {
+    let permits = Arc::new(Semaphore::new(4));
+    let shares = Shares::new(4, Arc::clone(&permits), true).knowing(true);
+    let world = World {
+        shares: Arc::new(shares),
+        permits,
+    };
+    let mut held: Vec<_> = (1..=4).map(|number| world.enter(number).unwrap()).collect();
+    for place in &held {
+        place.wait().has_come();
+        assert!(!place.wait().rests());
+    }
+    assert_eq!(world.shares.counts(), (4, 0));
+    let known = |place: &Place, holds| place.wait().acquaintance().unwrap().is_known(holds);
+    // Of those that may not have all, half stay.
+    for place in &held[..3] {
+        known(place, false);
+        known(place, false);
+    }
+    assert_eq!(world.waiting(), 2);
+    known(&held[3], true);
+    assert_eq!(world.waiting(), 1);
+    advance(OLD).await;
+    assert!(is_made(&world.make_room(5), &held[2]) && is_to_go(&mut held[2]));
+    // It asks on, and goes all the same.
+    held[2].wait().waits();
+    assert!(is_to_go(&mut held[2]));
+    // Their number is given back.
+    held.clear();
+    let later = world.enter(6).unwrap();
+    known(&later, false);
+    assert_eq!(world.waiting(), 0);
+}

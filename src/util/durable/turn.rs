@@ -6,8 +6,10 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time for which a turn is waited for. Nobody needs one for long.
-const WAIT: Duration = Duration::from_secs(60);
+/// Time for which a command waits for its turn. Nobody needs one for long.
+pub(crate) const OF_COMMAND: Duration = Duration::from_secs(60);
+/// Time for which somebody waits in front of a page.
+pub(crate) const OF_PAGE: Duration = Duration::from_secs(8);
 /// Time between two tries.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -19,16 +21,12 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Waits for its turn.
+    /// Waits for its turn, for so long.
     ///
     /// # Errors
     ///
-    /// Somebody else has the folder for a minute.
-    pub(crate) fn take(dir: &Path) -> io::Result<Self> {
-        Self::take_within(dir, WAIT)
-    }
-
-    fn take_within(dir: &Path, wait: Duration) -> io::Result<Self> {
+    /// Somebody else has the folder all the while.
+    pub(crate) fn take(dir: &Path, wait: Duration) -> io::Result<Self> {
         // A folder that cannot even be opened is spoken of by whoever needs it.
         let Ok(folder) = File::open(dir) else {
             return Ok(Self { _folder: None });
@@ -45,7 +43,9 @@ impl Turn {
                 Err(TryLockError::WouldBlock) => {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,
-                        "another publish or prune has held this folder for a minute; try again when it has ended",
+                        format!(
+                            "another publish or prune has held this folder for {wait:?}; try again when it has ended"
+                        ),
                     ));
                 }
                 // NFS and others lock no folders.
@@ -62,11 +62,11 @@ mod tests {
     #[test]
     fn one_after_the_other() {
         let dir = tempfile::tempdir().unwrap();
-        let turn = Turn::take(dir.path()).unwrap();
-        let other = Turn::take_within(dir.path(), Duration::ZERO);
+        let turn = Turn::take(dir.path(), OF_PAGE).unwrap();
+        let other = Turn::take(dir.path(), Duration::ZERO);
         assert_eq!(other.unwrap_err().kind(), io::ErrorKind::TimedOut);
         drop(turn);
-        Turn::take_within(dir.path(), Duration::ZERO).unwrap();
-        Turn::take(&dir.path().join("none")).unwrap();
+        Turn::take(dir.path(), Duration::ZERO).unwrap();
+        Turn::take(&dir.path().join("none"), OF_PAGE).unwrap();
     }
 }

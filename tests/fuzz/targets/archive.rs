@@ -7,7 +7,7 @@ use flate2::{Crc, Decompress, FlushDecompress};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use xiaozhi_device::flash::is_flash;
 use xiaozhi_device::image::{Verdict, inspect, is_zip};
-use xiaozhi_ota::firmware::archive::image_in;
+use xiaozhi_ota::firmware::archive::{TOGETHER, image_in};
 use xiaozhi_ota::firmware::release_name::{Boards, parse};
 
 /// Deflate makes of one byte 1032 at most, of an input of 4096 some 4 MB.
@@ -35,7 +35,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 });
 
 fn judge(input: &[u8]) {
-    match image_in(input) {
+    match image_in(input, TOGETHER) {
         Err(fault) => assert!(!fault.to_string().is_empty()),
         Ok(packed) => {
             assert!(is_zip(input));

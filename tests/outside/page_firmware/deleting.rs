@@ -2,9 +2,10 @@
 
 use super::super::support::server::Setup;
 use super::client::{Browser, between, numbers};
-use super::{ANY_PORT, app, folder};
+use super::{ANY_PORT, app, folder, until};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::thread;
 
 #[test]
 fn what_follows_is_said_and_then_it_is_gone() {
@@ -136,4 +137,44 @@ fn links_and_folders_stay() {
     assert!(server.dir.path().join("outside.bin").exists());
     let orders = server.dir.path().join("data/state/orders.json");
     assert!(!orders.exists(), "nothing was ordered");
+}
+
+#[test]
+fn nobody_waits_to_look_while_another_program_changes_the_folder() {
+    let server = Setup::new()
+        .file("a_1.0.bin", app("1.0", 1))
+        .start(ANY_PORT);
+    let browser = Browser::of(&server);
+    let draft = browser.draft("a_1.9.0.bin", &app("1.9.0", 1));
+    assert!(browser.get(&draft).text().contains("It can be published"));
+    let held = fs::File::open(server.bin()).unwrap();
+    held.lock().unwrap();
+    let turn = |done: &str| {
+        let (page, form) = (browser.get(&draft), "/publish\"");
+        let text = page.text();
+        assert!(text.contains(form), "{done}: {text}");
+        let page = browser.get("/firmware/files/a_1.0.bin/delete");
+        let text = page.text();
+        assert!(text.contains("class=\"danger\""), "{done}: {text}");
+    };
+    turn("before");
+    thread::scope(|scope| {
+        let publish = scope.spawn(|| Browser::of(&server).post(&format!("{draft}/publish"), &[]));
+        let staged = || folder(&server).len() > 1;
+        until("its turn to be waited for", || staged().then_some(()));
+        turn("meanwhile");
+        assert!(staged() && folder(&server).iter().any(|name| name.contains("tmp")));
+        held.unlock().unwrap();
+        let reply = publish.join().unwrap();
+        assert_eq!(reply.status, 303, "{}", reply.text());
+    });
+    assert_eq!(folder(&server), ["a_1.0.bin", "a_1.9.0.bin"]);
+    // Who may not change it within some seconds is told so.
+    held.lock().unwrap();
+    let reply = browser.delete("a_1.0.bin");
+    assert!(
+        reply.text().contains("another publish or prune"),
+        "{}",
+        reply.text()
+    );
 }

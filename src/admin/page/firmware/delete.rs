@@ -47,7 +47,7 @@ pub(super) async fn show(
     Path(file): Path<String>,
 ) -> Result<Response, Refusal> {
     let asked = file.clone();
-    let leaving = sources.releasing(move |releases| releases.leaving(&asked));
+    let leaving = sources.looking(move |_, releases| releases.leaving(&asked));
     let leaving = leaving.await?.ok_or_else(gone)?;
     let body = html! {
         @if let Some(why) = &leaving.hindrance { (hindrance(&reader, why)) }

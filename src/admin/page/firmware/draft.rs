@@ -88,8 +88,15 @@ pub(super) async fn show(
 ) -> Result<Response, Refusal> {
     let wish = Wish::of_query(query.as_deref());
     let (asked, now) = (wish.clone(), (sources.clock)());
-    let plan = sources.releasing(move |releases| releases.plan(&id, &asked, now));
-    let plan = plan.await?.ok_or_else(gone)?;
+    // To look at it again nobody waits for those who publish.
+    let plan = if sources.releases.is_read(&id) {
+        let plan = sources.looking(move |_, releases| releases.plan(&id, &asked, now));
+        plan.await?
+    } else {
+        let plan = sources.releasing(move |releases| releases.plan(&id, &asked, now));
+        plan.await?
+    };
+    let plan = plan.ok_or_else(gone)?;
     let draft = &plan.draft;
     let here = format!("{PATH}/drafts/{}", draft.id);
     let body = html! {

@@ -20,7 +20,8 @@ use upload::AROUND;
 
 /// Time for a file to come: 64 MiB at 20 KB/s.
 const PATIENCE: Duration = Duration::from_secs(3600);
-/// Time to publish or delete: others, each of whom waits a minute for the folder, come first.
+/// Time to publish or delete: others, each of whom may wait some seconds for the folder, come
+/// first.
 const TURN: Duration = Duration::from_secs(300);
 
 /// Returns the pages of firmware.

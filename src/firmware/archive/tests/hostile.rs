@@ -68,6 +68,15 @@ fn what_is_no_file_is_refused() {
 }
 
 #[test]
+fn where_memory_is_short_less_may_come_out() {
+    let zip = release().bytes();
+    let needed = (zip.len() + FULL.len()) as u64;
+    assert!(image_in(&zip, needed).is_ok());
+    let fault = image_in(&zip, needed - 1);
+    assert!(matches!(fault, Err(ArchiveFault::Bomb { most, .. }) if most == needed - 1));
+}
+
+#[test]
 fn too_much_is_refused_before_any_of_it_is_unpacked() {
     let bomb = Member::deflated("bomb", &[0; 5000]);
     let (crc, packed, _) = bomb.sizes;
@@ -78,7 +87,14 @@ fn too_much_is_refused_before_any_of_it_is_unpacked() {
             .with(|m| m.wide = true);
         let zip = release().member(big);
         let member = "bomb".to_owned();
-        assert_eq!(fault(&zip), ArchiveFault::Bomb { member, bytes });
+        assert_eq!(
+            fault(&zip),
+            ArchiveFault::Bomb {
+                member,
+                bytes,
+                most: TOGETHER
+            }
+        );
         names(&zip, "bomb", "unpacks to");
     }
     // Less than may be there at all, and more than there can be.
@@ -104,10 +120,7 @@ fn too_much_is_refused_before_any_of_it_is_unpacked() {
     };
     assert!(matches!(fault(&said), ArchiveFault::TooManyMembers { .. }));
     let long = vec![0; usize::try_from(MOST).unwrap() + 1];
-    assert!(matches!(
-        image_in(&long),
-        Err(ArchiveFault::TooLarge { .. })
-    ));
+    assert!(matches!(whole(&long), Err(ArchiveFault::TooLarge { .. })));
 }
 
 #[test]
@@ -141,7 +154,7 @@ fn a_member_that_lies_is_refused() {
     });
     let mut headless = release().bytes();
     headless[0] ^= 1;
-    let said = image_in(&headless).expect_err("no header").to_string();
+    let said = whole(&headless).expect_err("no header").to_string();
     assert!(said.contains("no member does"), "{said}");
     let streamed = |set: &dyn Fn(&mut Member)| {
         Zip::new().member(honest.clone().streamed(true, false).with(set))
@@ -270,9 +283,9 @@ fn an_archive_in_an_archive_is_refused() {
 
 #[test]
 fn what_is_cut_or_split_says_so() {
-    let whole = release().bytes();
-    for length in [0, 4, 21, whole.len() / 2, whole.len() - 1] {
-        let fault = image_in(&whole[..length]).expect_err("cut");
+    let all = release().bytes();
+    for length in [0, 4, 21, all.len() / 2, all.len() - 1] {
+        let fault = whole(&all[..length]).expect_err("cut");
         assert!(matches!(fault, ArchiveFault::Damaged { .. }), "{fault}");
     }
     let split = Zip {
@@ -284,7 +297,7 @@ fn what_is_cut_or_split_says_so() {
         b"PK\x07\x08PK\x03\x04",
         b"PK00PK\x03\x04",
     ] {
-        assert_eq!(image_in(split), Err(ArchiveFault::Split));
+        assert_eq!(whole(split), Err(ArchiveFault::Split));
     }
     // Two ends, of which readers take this one or that.
     let two = Zip {
