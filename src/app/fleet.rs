@@ -7,7 +7,9 @@ use crate::event::{self, tell};
 use crate::fleet::journal::{Journal, Kept};
 use crate::fleet::orders::Orders;
 use crate::fleet::state_folder::StateFolder;
-use crate::fleet::{Content, DeviceId, Fleet, FleetStart, Knowledge, Retry, TokenKey};
+use crate::fleet::{
+    Content, DeviceId, Fleet, FleetStart, Knowledge, LastReplies, Retry, TokenKey,
+};
 use crate::util::addresses::own_addresses;
 use crate::util::counts::COUNTS;
 use crate::util::supervise::{Supervisor, blocking};
@@ -38,6 +40,8 @@ pub(super) struct Known {
     pub(super) orders: Arc<Orders>,
     /// Writer of the store.
     pub(super) journal: Arc<Journal>,
+    /// Last replies of the server behind, in upstream mode.
+    pub(super) replies: Arc<LastReplies>,
 }
 
 /// Makes the memory of devices, reads the orders about them, and begins to read what earlier
@@ -64,6 +68,7 @@ pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<
         fleet,
         orders: Arc::new(orders),
         journal: Arc::new(journal),
+        replies: Arc::new(LastReplies::new(state)),
     })
 }
 
@@ -132,8 +137,12 @@ pub(super) async fn wait(known: &Known) {
 
 /// Writes what the store lacks, and ends its writer.
 pub(super) async fn end(known: &Known) {
-    let journal = Arc::clone(&known.journal);
-    blocking(move || journal.end()).await;
+    let (journal, replies) = (Arc::clone(&known.journal), Arc::clone(&known.replies));
+    blocking(move || {
+        journal.end();
+        replies.end();
+    })
+    .await;
 }
 
 async fn tick(known: &Known) {

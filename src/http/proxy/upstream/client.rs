@@ -1,0 +1,377 @@
+//! Client of the server behind: a few connections that are kept, over http or https.
+
+use super::super::backend::{CONNECT, KERNEL_BUFFER, ended_unanswered, why_none};
+use super::super::connector::Connector;
+use super::super::hops;
+use super::super::resolver::Resolver;
+use crate::event::{Event, Value, event};
+use crate::http::request::Head;
+use crate::ota::public_url::{Scheme, Url};
+use crate::ota::upstream::Fault;
+use crate::server::Peer;
+use futures_util::future::BoxFuture;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, LOCATION,
+    TRANSFER_ENCODING,
+};
+use hyper::http::uri::Authority;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread::available_parallelism;
+use std::time::Duration;
+use thread_local::ThreadLocal;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower_service::Service;
+
+/// Number of connections to it, of all workers.
+const CONNECTIONS: usize = 32;
+/// Time that an idle one is kept: servers close theirs after a minute or so.
+const KEPT: Duration = Duration::from_secs(30);
+/// Longest reply, in bytes. Devices read 8 KB.
+const LONGEST: usize = 64 * 1024;
+/// Number of bytes of a redirect's address that are shown.
+const SHOWN: usize = 200;
+
+/// Answer of the server behind.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+/// Reason why there is none, or none that is of use.
+#[derive(Debug)]
+pub(super) enum NoReply {
+    Late(Duration),
+    Unreached(Value),
+    Cut(String),
+    Status(StatusCode),
+    Redirect(StatusCode, String),
+    Coded(String),
+    TooBig,
+    Reply(Fault),
+    /// So many wait already.
+    Crowded(usize),
+    /// One tries just now whether it is back.
+    Tried,
+}
+
+impl NoReply {
+    /// Tells whether the way there failed, and not the reply.
+    pub(super) fn is_of_transport(&self) -> bool {
+        matches!(self, Self::Late(_) | Self::Unreached(_) | Self::Cut(_))
+    }
+
+    /// Tells whether it says nothing of the device that asked.
+    pub(super) fn is_of_all(&self) -> bool {
+        self.is_of_transport() || matches!(self, Self::Crowded(_) | Self::Tried)
+    }
+
+    /// Returns it in words.
+    pub(super) fn event(&self) -> Event {
+        match self {
+            Self::Late(limit) => event!(UPSTREAM_LATE, limit = format!("{limit:?}")),
+            Self::Unreached(error) => event!(UPSTREAM_UNREACHED, error = error.clone()),
+            Self::Cut(error) => event!(UPSTREAM_CUT, error = error),
+            Self::Status(status) => event!(UPSTREAM_STATUS, status = status.as_u16()),
+            Self::Redirect(status, to) => {
+                event!(UPSTREAM_REDIRECT, status = status.as_u16(), to = to)
+            }
+            Self::Coded(coding) => event!(UPSTREAM_CODED, coding = coding),
+            Self::TooBig => event!(UPSTREAM_TOO_BIG, limit = LONGEST),
+            Self::Reply(fault) => fault.event(),
+            Self::Crowded(limit) => event!(UPSTREAM_CROWDED, limit = *limit),
+            Self::Tried => event!(UPSTREAM_TRIED),
+        }
+    }
+}
+
+/// The client. Each worker has connections of its own, which no other thread wakes.
+pub(super) struct Client {
+    url: Url,
+    resolver: Resolver,
+    tls: Option<TlsConnector>,
+    share: usize,
+    here: ThreadLocal<Here>,
+}
+
+struct Here {
+    pool: legacy::Client<Ways, Full<Bytes>>,
+    /// One for each connection of this worker.
+    free: Semaphore,
+}
+
+impl Client {
+    pub(super) fn new(url: &Url) -> Self {
+        let workers = available_parallelism().map_or(1, usize::from);
+        Self {
+            tls: (url.scheme == Scheme::Https).then(connector),
+            url: url.clone(),
+            resolver: Resolver::default(),
+            share: (CONNECTIONS / workers).max(1),
+            here: ThreadLocal::new(),
+        }
+    }
+
+    fn here(&self) -> &Here {
+        self.here.get_or(|| Here {
+            pool: self.pool(),
+            free: Semaphore::new(self.share),
+        })
+    }
+
+    fn pool(&self) -> legacy::Client<Ways, Full<Bytes>> {
+        let mut connector = HttpConnector::new_with_resolver(self.resolver.clone());
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(CONNECT));
+        connector.set_nodelay(true);
+        connector.set_send_buffer_size(Some(KERNEL_BUFFER));
+        connector.set_recv_buffer_size(Some(KERNEL_BUFFER));
+        legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEPT)
+            .pool_max_idle_per_host(self.share)
+            .http1_title_case_headers(true)
+            .http1_max_buf_size(LONGEST)
+            .build(Ways {
+                connector,
+                tls: self.tls.clone(),
+            })
+    }
+
+    /// Sends a request on, to the address itself or to what lies below it, and returns the
+    /// answer as a whole.
+    pub(super) async fn ask(
+        &self,
+        head: &Head,
+        peer: Peer,
+        body: Bytes,
+        below: &str,
+    ) -> Result<Answer, NoReply> {
+        let here = self.here();
+        let unreached = |error: String| NoReply::Unreached(error.into());
+        let _free = here.free.acquire().await.map_err(|error| unreached(error.to_string()))?;
+        let uri = self.uri(head, below).map_err(unreached)?;
+        let headers = self.headers(head, peer, body.len());
+        let request = || {
+            let mut request = Request::new(Full::new(body.clone()));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = uri.clone();
+            *request.headers_mut() = headers.clone();
+            request
+        };
+        let mut answered = here.pool.request(request()).await;
+        // A kept connection may end while a request is on its way: nothing was answered, and to
+        // ask twice is what a device does.
+        if let Err(error) = &answered
+            && ended_unanswered(error)
+        {
+            answered = here.pool.request(request()).await;
+        }
+        let answer = answered.map_err(|error| NoReply::Unreached(why_none(&error)))?;
+        let (head, body) = answer.into_parts();
+        if head.status.is_redirection() {
+            let to = head.headers.get(LOCATION).map(HeaderValue::as_bytes);
+            return Err(NoReply::Redirect(head.status, place(to.unwrap_or_default())));
+        }
+        if let Some(coding) = head.headers.get(CONTENT_ENCODING)
+            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            let coding = String::from_utf8_lossy(coding.as_bytes());
+            return Err(NoReply::Coded(coding.chars().take(SHOWN).collect()));
+        }
+        let read = Limited::new(body, LONGEST).collect().await;
+        let body = read.map_err(|error| {
+            if error.downcast_ref::<http_body_util::LengthLimitError>().is_some() {
+                NoReply::TooBig
+            } else {
+                NoReply::Cut(super::super::backend::reason(&*error))
+            }
+        })?;
+        Ok(Answer {
+            status: head.status,
+            body: body.to_bytes(),
+        })
+    }
+
+    fn uri(&self, head: &Head, below: &str) -> Result<Uri, String> {
+        let mut uri = self.url.to_string();
+        if !below.is_empty() {
+            if !uri.ends_with('/') {
+                uri.push('/');
+            }
+            uri.push_str(below);
+        }
+        if let Some(query) = head.uri.query() {
+            uri.push('?');
+            uri.push_str(query);
+        }
+        uri.parse().map_err(|error: hyper::http::uri::InvalidUri| error.to_string())
+    }
+
+    /// Returns the headers as they came, but for what speaks of one connection, and for what a
+    /// stranger claims to be.
+    fn headers(&self, head: &Head, peer: Peer, length: usize) -> HeaderMap {
+        let mut headers = hops::for_backend(head, peer);
+        headers.remove(TRANSFER_ENCODING);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        if headers.remove(ACCEPT_ENCODING).is_some() {
+            // Nothing here takes it apart.
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let host = headers.get(HOST);
+        let is_host = host.is_none_or(|host| Authority::try_from(host.as_bytes()).is_ok());
+        // A server over https looks for the site by this name, and has none of ours.
+        if self.tls.is_some() || !is_host {
+            headers.remove(HOST);
+        }
+        headers
+    }
+}
+
+/// Returns the place that a redirect leads to, without what may be secret.
+fn place(to: &[u8]) -> String {
+    let to = String::from_utf8_lossy(to);
+    let to = to.split(['?', '#']).next().unwrap_or_default();
+    let to = xiaozhi_device::redact::without_user(to).unwrap_or(to);
+    to.chars().take(SHOWN).collect()
+}
+
+/// Trusts the public authorities, and those that this machine trusts.
+fn connector() -> TlsConnector {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    roots.add_parsable_certificates(of_machine());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    // The provider has every version that rustls knows.
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .unwrap_or_else(|_| ClientConfig::builder());
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    TlsConnector::from(Arc::new(config))
+}
+
+/// Files in which systems have the authorities that they trust: Debian, Fedora, Alpine.
+const MACHINE_ROOTS: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// Returns the authorities that this machine trusts, as OpenSSL finds them. A company's own
+/// may be among them.
+fn of_machine() -> Vec<CertificateDer<'static>> {
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let mut files = named.into_iter().chain(MACHINE_ROOTS.map(PathBuf::from));
+    let opened = files.find_map(|file| File::open(file).ok());
+    let read = opened.map(|file| rustls_pemfile::certs(&mut BufReader::new(file)).flatten().collect());
+    read.unwrap_or_default()
+}
+
+/// Connects, and speaks TLS where the address says so.
+#[derive(Clone)]
+struct Ways {
+    connector: HttpConnector<Resolver>,
+    tls: Option<TlsConnector>,
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl Service<Uri> for Ways {
+    type Response = Way;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Way, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let Some(tls) = self.tls.clone() else {
+            let connecting = Connector(self.connector.clone()).call(to);
+            return Box::pin(async { Ok(Way::Plain(Box::new(connecting.await?))) });
+        };
+        let connecting = self.connector.call(to.clone());
+        Box::pin(async move {
+            let stream: TokioIo<TcpStream> = connecting.await?;
+            let host = to.host().unwrap_or_default().trim_matches(['[', ']']);
+            let name = ServerName::try_from(host.to_owned())?;
+            let stream = tls.connect(name, stream.into_inner()).await?;
+            Ok(Way::Tls(Box::new(TokioIo::new(stream))))
+        })
+    }
+}
+
+/// A connection.
+enum Way {
+    Plain(Box<super::super::connector::BackendConnection>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+}
+
+impl Connection for Way {
+    fn connected(&self) -> Connected {
+        match self {
+            Self::Plain(stream) => stream.connected(),
+            Self::Tls(stream) => stream.inner().get_ref().0.connected(),
+        }
+    }
+}
+
+impl Read for Way {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl Write for Way {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
