@@ -7,9 +7,7 @@ use crate::event::{self, tell};
 use crate::fleet::journal::{Journal, Kept};
 use crate::fleet::orders::Orders;
 use crate::fleet::state_folder::StateFolder;
-use crate::fleet::{
-    Content, DeviceId, Fleet, FleetStart, Knowledge, LastReplies, Retry, TokenKey,
-};
+use crate::fleet::{Content, DeviceId, Fleet, FleetStart, Knowledge, LastReplies, Retry, TokenKey};
 use crate::util::addresses::own_addresses;
 use crate::util::counts::COUNTS;
 use crate::util::supervise::{Supervisor, blocking};

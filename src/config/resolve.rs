@@ -3,11 +3,11 @@
 //! to the audits.
 
 use super::admin::admin;
+use super::behind::upstream;
 use super::fault::{About, ConfigFault, ConfigFaults, Faults};
 use super::gateway::{cors, firmware, fleet, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
 use super::places::Places;
-use super::behind::upstream;
 use super::proxy::proxy;
 use super::raw::{Kind, Node};
 use super::room::{self, Room};

@@ -21,8 +21,8 @@ use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -241,7 +241,7 @@ impl Keeper {
             }
             match put(store, &news) {
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-                    make_room(store)?;
+                    make_room(store, news.len())?;
                     put(store, &news)
                 }
                 written => written,
@@ -297,7 +297,11 @@ impl Keeper {
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    tell!(UPSTREAM_KEEPS_NOTHING, file = file, error = error.to_string());
+                    tell!(
+                        UPSTREAM_KEEPS_NOTHING,
+                        file = file,
+                        error = error.to_string()
+                    );
                 }
                 // Opened anew: the file may be another by then.
                 self.store = None;
@@ -328,10 +332,11 @@ fn put(store: &mut Connection, news: &HashMap<String, Option<LastReply>>) -> rus
     change.commit()
 }
 
-/// Lets the oldest replies go.
-fn make_room(store: &Connection) -> rusqlite::Result<()> {
+/// Lets the oldest replies go: some, and more than are to come.
+fn make_room(store: &Connection, to_come: usize) -> rusqlite::Result<()> {
     let all: i64 = store.query_row("SELECT count(*) FROM reply", [], |row| row.get(0))?;
-    let most = (all / SHARE_THAT_GOES).max(1);
+    let to_come = i64::try_from(2 * to_come).unwrap_or(i64::MAX);
+    let most = (all / SHARE_THAT_GOES).max(to_come);
     let go = "DELETE FROM reply WHERE device IN (SELECT device FROM reply ORDER BY at LIMIT ?1)";
     store.execute(go, [most]).map(drop)
 }
@@ -381,7 +386,10 @@ fn millis_of(time: Duration) -> u64 {
 impl std::fmt::Debug for LastReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("LastReply");
-        shown.field("bytes", &self.body.len()).field("at", &self.at).finish_non_exhaustive()
+        shown
+            .field("bytes", &self.body.len())
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -425,23 +433,39 @@ mod tests {
         assert_eq!(replies.find(&id(1)).await, Some(reply("held", now)));
         assert_eq!(replies.find(&id(2)).await, None);
         replies.end();
-        assert_eq!(fs::metadata(dir.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(dir.join(FILE)).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
 
         let replies = begun(Some(&state));
         assert_eq!(replies.find(&id(1)).await, Some(reply("held", now)));
-        assert_eq!((replies.find(&id(2)).await, replies.find(&id(3)).await), (None, None));
+        assert_eq!(
+            (replies.find(&id(2)).await, replies.find(&id(3)).await),
+            (None, None)
+        );
         replies.keep_for(Duration::ZERO).unwrap();
         assert_eq!(replies.find(&id(1)).await, None);
         replies.end();
 
-        fs::write(dir.join(FILE), "no database, and long enough to be read as a page of one").unwrap();
+        fs::write(
+            dir.join(FILE),
+            "no database, and long enough to be read as a page of one",
+        )
+        .unwrap();
         let replies = begun(Some(&state));
         replies.keep(&id(1), reply("anew", now));
         replies.end();
         let replies = begun(Some(&state));
         assert_eq!(replies.find(&id(1)).await, Some(reply("anew", now)));
-        let names = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
-        assert!(names.into_iter().any(|name| name.to_string_lossy().contains("upstream.db.broken-")));
+        let names = fs::read_dir(&dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        assert!(
+            names
+                .into_iter()
+                .any(|name| name.to_string_lossy().contains("upstream.db.broken-"))
+        );
     }
 
     #[tokio::test]
@@ -459,9 +483,13 @@ mod tests {
         let mut keeper = Keeper::new(None, DAY);
         for number in 0..2000u32 {
             let at = SystemTime::now() - Duration::from_secs(u64::from(2000 - number));
-            keeper.news.insert(number.to_string(), Some(reply(&"x".repeat(1000), at)));
+            keeper
+                .news
+                .insert(number.to_string(), Some(reply(&"x".repeat(1000), at)));
             if number % 50 == 49 {
-                keeper.store.get_or_insert_with(|| std::mem::replace(&mut store, Connection::open_in_memory().unwrap()));
+                keeper.store.get_or_insert_with(|| {
+                    std::mem::replace(&mut store, Connection::open_in_memory().unwrap())
+                });
                 keeper.write();
                 assert!(!keeper.is_failing, "{number}");
             }

@@ -84,7 +84,9 @@ impl CheckIns {
     pub(super) fn show(&self, reached: &Reached<'_>) -> Reply {
         if let Some(upstream) = &self.upstream {
             let upstream = upstream.address();
-            return reply::text(format!("OTA接口运行正常，激活和语音地址由上游服务器应答：{upstream}"));
+            return reply::text(format!(
+                "OTA接口运行正常，激活和语音地址由上游服务器应答：{upstream}"
+            ));
         }
         let websocket = reached.websocket();
         reply::text(format!(

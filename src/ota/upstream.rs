@@ -252,7 +252,9 @@ impl Reply {
         firmware: Option<&Firmware<'_>>,
         more: usize,
     ) -> Result<(), Fault> {
-        let ours = firmware.and_then(Block::of).map_or(0, |block| block.room() + more);
+        let ours = firmware
+            .and_then(Block::of)
+            .map_or(0, |block| block.room() + more);
         loop {
             let length = 2 + ours + self.blocks.iter().map(Block::room).sum::<usize>();
             if length <= LONGEST_REPLY {

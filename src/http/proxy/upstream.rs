@@ -91,7 +91,9 @@ pub(in crate::http) enum Told {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Upstream")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -163,9 +165,15 @@ impl Upstream {
             Err(none) => {
                 if !none.is_of_all() && self.said.is_due(&(device, 0), request.now) {
                     let (upstream, why) = (self.address(), none.event());
-                    tell!(UPSTREAM_BAD_REPLY, device = shown(device), upstream = upstream, why = why);
+                    tell!(
+                        UPSTREAM_BAD_REPLY,
+                        device = shown(device),
+                        upstream = upstream,
+                        why = why
+                    );
                 }
-                self.again(device, &id, &none, request.now, timezone_offset).await
+                self.again(device, &id, &none, request.now, timezone_offset)
+                    .await
             }
         }
     }
@@ -187,7 +195,11 @@ impl Upstream {
             }
             Ok(answer) if answer.status == StatusCode::OK => reply::json(answer.body.into()),
             Ok(answer) if answer.status == StatusCode::ACCEPTED => {
-                let body = if answer.body.is_empty() { Bytes::from_static(b"{}") } else { answer.body };
+                let body = if answer.body.is_empty() {
+                    Bytes::from_static(b"{}")
+                } else {
+                    answer.body
+                };
                 reply::json_with(StatusCode::ACCEPTED, body)
             }
             Ok(answer) => {
@@ -319,7 +331,10 @@ impl Upstream {
 
 /// Answers a request that the server behind does not: a 503, which devices try again.
 pub(in crate::http) fn unanswered() -> HttpReply {
-    reply::error(StatusCode::SERVICE_UNAVAILABLE, "the upstream does not answer: try again\n")
+    reply::error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the upstream does not answer: try again\n",
+    )
 }
 
 /// One that waits.
@@ -337,4 +352,3 @@ impl Drop for Waits<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
-

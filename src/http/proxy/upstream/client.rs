@@ -19,8 +19,8 @@ use hyper::header::{
 use hyper::http::uri::Authority;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -166,7 +166,11 @@ impl Client {
     ) -> Result<Answer, NoReply> {
         let here = self.here();
         let unreached = |error: String| NoReply::Unreached(error.into());
-        let _free = here.free.acquire().await.map_err(|error| unreached(error.to_string()))?;
+        let _free = here
+            .free
+            .acquire()
+            .await
+            .map_err(|error| unreached(error.to_string()))?;
         let uri = self.uri(head, below).map_err(unreached)?;
         let headers = self.headers(head, peer, body.len());
         let request = || {
@@ -188,7 +192,10 @@ impl Client {
         let (head, body) = answer.into_parts();
         if head.status.is_redirection() {
             let to = head.headers.get(LOCATION).map(HeaderValue::as_bytes);
-            return Err(NoReply::Redirect(head.status, place(to.unwrap_or_default())));
+            return Err(NoReply::Redirect(
+                head.status,
+                place(to.unwrap_or_default()),
+            ));
         }
         if let Some(coding) = head.headers.get(CONTENT_ENCODING)
             && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
@@ -198,7 +205,10 @@ impl Client {
         }
         let read = Limited::new(body, LONGEST).collect().await;
         let body = read.map_err(|error| {
-            if error.downcast_ref::<http_body_util::LengthLimitError>().is_some() {
+            if error
+                .downcast_ref::<http_body_util::LengthLimitError>()
+                .is_some()
+            {
                 NoReply::TooBig
             } else {
                 NoReply::Cut(super::super::backend::reason(&*error))
@@ -222,7 +232,8 @@ impl Client {
             uri.push('?');
             uri.push_str(query);
         }
-        uri.parse().map_err(|error: hyper::http::uri::InvalidUri| error.to_string())
+        uri.parse()
+            .map_err(|error: hyper::http::uri::InvalidUri| error.to_string())
     }
 
     /// Returns the headers as they came, but for what speaks of one connection, and for what a
@@ -283,7 +294,11 @@ fn of_machine() -> Vec<CertificateDer<'static>> {
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     let mut files = named.into_iter().chain(MACHINE_ROOTS.map(PathBuf::from));
     let opened = files.find_map(|file| File::open(file).ok());
-    let read = opened.map(|file| rustls_pemfile::certs(&mut BufReader::new(file)).flatten().collect());
+    let read = opened.map(|file| {
+        rustls_pemfile::certs(&mut BufReader::new(file))
+            .flatten()
+            .collect()
+    });
     read.unwrap_or_default()
 }
 
