@@ -130,7 +130,7 @@ pub(super) async fn device(
     query::nothing(query.as_deref())?;
     let id = of_path(id)?;
     let now = (sources.clock)();
-    let device = sources.blocking(move |source| {
+    let device = sources.single(move |source| {
         let record = source.fleet().find(&id)?;
         let orders = StandingOrders::of(source.acts());
         Some(Device::new(&id, &record, &orders, now))
@@ -191,7 +191,7 @@ pub(super) async fn retry(
         peer,
         now: (sources.clock)(),
     };
-    let retried = sources.blocking(move |source| {
+    let retried = sources.single(move |source| {
         let (done, _) = order.retry(source, &id, file.as_deref())?;
         let RetryDone { retried, cleared } = done;
         Ok::<_, Refusal>(Retried {
@@ -222,7 +222,7 @@ pub(super) async fn forget(
         peer,
         now: (sources.clock)(),
     };
-    let forgotten = sources.blocking(move |source| {
+    let forgotten = sources.single(move |source| {
         order.forget(source, &id)?;
         Ok::<_, Refusal>(Forgotten { forgotten: true })
     });

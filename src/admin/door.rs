@@ -6,7 +6,7 @@ use super::endpoints::{endpoints, is_open, patience, router};
 use super::page;
 use super::parts::{AdminParts, Sources};
 use super::reply::{self, Refusal};
-use super::route::Endpoint;
+use super::route::{Endpoint, PATIENCE};
 use crate::event::event;
 use crate::server::{Handler, Peer, ResetWatch};
 use axum::Router;
@@ -25,6 +25,9 @@ use xiaozhi_device::redact;
 
 /// Longest name of a host that the log shows, in characters.
 const LONGEST: usize = 100;
+/// Number of bytes that are taken in vain of somebody who is not signed in: a file, and the form
+/// around it.
+const STRANGERS: u64 = 65 << 20;
 
 /// Answers what comes to the admin address.
 pub(crate) struct Admin {
@@ -59,18 +62,28 @@ impl Admin {
         parts.extensions.clear();
         if let Err(refusal) = self.let_in(peer, &mut parts) {
             return match refusal {
-                Refusal::NoToken if wants_page(&parts) => page::instead(&parts),
-                refusal => refusal.into_response(),
+                refusal if !wants_page(&parts) => refusal.into_response(),
+                Refusal::NoToken => {
+                    // Whoever was signed out meanwhile may be sending a file.
+                    let drained = page::drain(Body::new(body), STRANGERS);
+                    let _ = timeout(PATIENCE, drained).await;
+                    page::instead(&parts)
+                }
+                refusal => page::refuse(&refusal, &self.sources, parts).await,
             };
         }
         parts.extensions.insert(peer);
+        let seen = wants_page(&parts).then(|| parts.clone());
         let patience = patience(&self.endpoints, &parts.method, parts.uri.path());
         let mut router = self.router.clone();
         let request = Request::from_parts(parts, body);
         match timeout(patience, router.call(request)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(never)) => match never {},
-            Err(_) => Refusal::Late.into_response(),
+            Err(_) => match seen {
+                Some(seen) => page::refuse(&Refusal::Late, &self.sources, seen).await,
+                None => Refusal::Late.into_response(),
+            },
         }
     }
 
@@ -104,10 +117,10 @@ impl Admin {
 
     /// Lets in who has signed in on the page.
     fn signed_in(&self, peer: Peer, request: &mut Parts) -> Result<(), Refusal> {
-        let cookie = page::cookie(&request.headers, page::session_cookie(peer.secure));
+        let mut cookies = page::cookies(&request.headers, page::session_cookie(peer.secure));
         let tokens = self.sources.gate.tokens();
         let now = (self.parts.clock)();
-        let session = cookie.and_then(|cookie| self.sources.sessions.find(cookie, &tokens, now));
+        let session = cookies.find_map(|cookie| self.sources.sessions.find(cookie, &tokens, now));
         request.extensions.insert(session.ok_or(Refusal::NoToken)?);
         Ok(())
     }

@@ -71,8 +71,15 @@ pub(super) fn is_open(endpoints: &[Endpoint], method: &Method, path: &str) -> bo
 /// Returns the time from the head of a request to the head of its reply.
 pub(super) fn patience(endpoints: &[Endpoint], method: &Method, path: &str) -> Duration {
     let mut rows = endpoints.iter();
-    let row = rows.find(|row| row.method == *method && row.path == path);
+    let row = rows.find(|row| row.method == *method && is_at(row.path, path));
     row.map_or(PATIENCE, |row| row.patience)
+}
+
+/// Tells whether a path is one of a row's.
+fn is_at(row: &str, path: &str) -> bool {
+    let (row, path) = (row.split('/'), path.split('/'));
+    let is_same = |(known, part): (&str, &str)| known == part || known.starts_with('{');
+    row.clone().count() == path.clone().count() && row.zip(path).all(is_same)
 }
 
 /// Answers what is no endpoint, as whoever asks reads it.
@@ -90,6 +97,7 @@ async fn description() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use super::super::route::Brings;
     use super::*;
     use std::collections::BTreeSet;
 
@@ -109,13 +117,28 @@ mod tests {
         for (method, path, access) in &rows {
             let changes = !["GET", "HEAD"].contains(&method.as_str());
             let expected = match access {
-                Access::From(role) | Access::Page(role) => *role == Role::Operate,
+                Access::From(role) | Access::Page(role, _) => *role == Role::Operate,
                 Access::Open => false,
             };
             // Signing in and out changes nothing that others see.
             let is_session = path.starts_with("/sign-");
             assert_eq!(changes && !is_session, expected, "{method} {path}");
+            if let Access::Page(_, brings) = access {
+                assert_eq!(changes, *brings != Brings::Nothing, "{method} {path}");
+            }
         }
+    }
+
+    #[test]
+    fn what_the_page_changes_is_tried_from_outside() {
+        let rows = endpoints().into_iter().filter_map(|row| match row.access {
+            Access::Page(role, brings) if brings != Brings::Nothing => {
+                Some(format!("{} {role} {brings:?} {}", row.method, row.path))
+            }
+            _ => None,
+        });
+        let listed = include_str!("../../tests/outside/page_door.txt").lines();
+        assert_eq!(rows.collect::<Vec<_>>(), listed.collect::<Vec<_>>());
     }
 
     #[test]
@@ -134,13 +157,22 @@ mod tests {
     }
 
     #[test]
-    fn a_file_alone_may_take_an_hour() {
+    fn a_file_may_take_an_hour_and_who_waits_for_the_folder_some_minutes() {
         let endpoints = endpoints();
         let of = |method, path| patience(&endpoints, &method, path).as_secs();
         assert_eq!(of(Method::POST, "/firmware/upload"), 3600);
         assert_eq!(of(Method::GET, "/firmware/upload"), 60);
+        assert_eq!(of(Method::POST, "/firmware/drafts/a/publish"), 300);
+        assert_eq!(of(Method::POST, "/firmware/files/a_1.bin/delete"), 300);
+        for short in [
+            "/firmware/drafts/a/drop",
+            "/firmware/drafts/a",
+            "/firmware/drafts/a/publish/b",
+        ] {
+            assert_eq!(of(Method::POST, short), 60, "{short}");
+        }
         let longer = endpoints.iter().filter(|row| row.patience > PATIENCE);
-        assert_eq!(longer.count(), 1);
+        assert_eq!(longer.count(), 3);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::firmware::snapshot::Entry;
 use crate::fleet::orders::Act;
 use crate::fleet::{Content, DeviceId, Fleet, Hours, Prospect, Record, Step};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -30,9 +30,6 @@ pub(crate) struct FileView {
     pub(crate) entry: Option<Arc<Entry>>,
     /// Reason why it is not.
     pub(crate) why: Option<Event>,
-    /// Number of known devices that could get it: their model it is, and no guard keeps it
-    /// from them, whatever they run and whatever else is there.
-    pub(crate) could_get: u64,
 }
 
 /// Reason why an order is not taken.
@@ -45,7 +42,7 @@ pub(crate) enum OrderError {
     /// The device was never offered the file.
     NoFile,
     /// It cannot be written down, and what is not written is not acknowledged.
-    NotKept(String),
+    NotKept(Box<Event>),
 }
 
 /// Outcome of an order to try again.
@@ -84,8 +81,13 @@ pub(crate) trait FleetSource: Send + Sync + 'static {
     /// Returns the fleet.
     fn fleet(&self) -> &Fleet;
 
-    /// Returns every file of the firmware folder, by name.
+    /// Returns every file of the firmware folder, by name, as the snapshot has it.
     fn files(&self) -> Vec<FileView>;
+
+    /// Counts for each file that is offered, by its name, the known devices that could get it:
+    /// their model it is, and no guard keeps it from them, whatever they run and whatever else
+    /// is there. It looks through the fleet.
+    fn could_get(&self) -> HashMap<String, u64>;
 
     /// Returns what people ordered, as far as it is kept, the newest first.
     fn acts(&self) -> Vec<Act>;

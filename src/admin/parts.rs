@@ -18,6 +18,12 @@ use tokio::sync::Semaphore;
 /// Number of requests that may look through the fleet at once: more would take the threads
 /// that read images from disk.
 const SCANS: usize = 2;
+/// Number of requests that may look into the firmware folder at once: it may lie on another
+/// machine, and hang.
+const LOOKS: usize = 2;
+/// Number of look-ups of a device, and of orders about one, at once. They wait for nobody who
+/// looks through the fleet, or into the folder.
+const SINGLE: usize = 8;
 
 /// Source of the text of `/metrics`, in Prometheus' format. It is asked on a thread that
 /// may block.
@@ -61,9 +67,46 @@ pub(super) struct Sources {
     pub(super) gate: Arc<Gate>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) counted: Arc<Counted>,
+    places: Places,
+}
+
+/// Places for what may block, of several kinds: what hangs holds up its own kind and no other.
+#[derive(Clone)]
+struct Places {
     scans: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+    single: Arc<Semaphore>,
     /// One reads images, publishes or deletes at a time: an archive is read into memory.
     turn: Arc<Semaphore>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        let [scans, looks, single, turn] =
+            [SCANS, LOOKS, SINGLE, 1].map(|places| Arc::new(Semaphore::new(places)));
+        Self {
+            scans,
+            looks,
+            single,
+            turn,
+        }
+    }
+}
+
+/// Does what may block on a thread for that, once there is a place.
+async fn within<T: Send + 'static>(
+    places: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let place = Arc::clone(places).acquire_owned().await;
+    let place = place.map_err(|_| Refusal::Late)?;
+    let work = tokio::task::spawn_blocking(move || {
+        // It is given back by a panic, too, and not by a client that goes away.
+        let _held = place;
+        work()
+    });
+    // This server ends.
+    work.await.map_err(|_| Refusal::Late)
 }
 
 impl Sources {
@@ -79,26 +122,35 @@ impl Sources {
             gate: Arc::new(Gate::new(Arc::clone(&parts.tokens), parts.clock)),
             sessions: Arc::default(),
             counted: Arc::default(),
-            scans: Arc::new(Semaphore::new(SCANS)),
-            turn: Arc::new(Semaphore::new(1)),
+            places: Places::default(),
         }
     }
 
-    /// Does what may block on a thread for that, a few at a time.
+    /// Looks through the fleet on a thread that may block, a few at a time.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn FleetSource) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let scans = Arc::clone(&self.scans);
-        let permit = scans.acquire_owned().await.map_err(|_| Refusal::Late)?;
         let fleet = Arc::clone(&self.fleet);
-        let work = tokio::task::spawn_blocking(move || {
-            // It is given back by a panic, too, and not by a client that goes away.
-            let _held = permit;
-            work(&*fleet)
-        });
-        // This server ends.
-        work.await.map_err(|_| Refusal::Late)
+        within(&self.places.scans, move || work(&*fleet)).await
+    }
+
+    /// Looks one thing up, or orders one, on a thread that may block.
+    pub(super) async fn single<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn FleetSource) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let fleet = Arc::clone(&self.fleet);
+        within(&self.places.single, move || work(&*fleet)).await
+    }
+
+    /// Looks into the firmware folder on a thread that may block, a few at a time.
+    pub(super) async fn looking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn FleetSource, &dyn ReleaseSource) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (fleet, releases) = (Arc::clone(&self.fleet), Arc::clone(&self.releases));
+        within(&self.places.looks, move || work(&*fleet, &*releases)).await
     }
 
     /// Does what reads or changes releases on a thread that may block, one at a time.
@@ -106,13 +158,33 @@ impl Sources {
         &self,
         work: impl FnOnce(&dyn ReleaseSource) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let turn = Arc::clone(&self.turn);
-        let permit = turn.acquire_owned().await.map_err(|_| Refusal::Late)?;
         let releases = Arc::clone(&self.releases);
-        let work = tokio::task::spawn_blocking(move || {
-            let _held = permit;
-            work(&*releases)
-        });
-        work.await.map_err(|_| Refusal::Late)
+        within(&self.places.turn, move || work(&*releases)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[tokio::test]
+    async fn a_folder_that_hangs_holds_up_no_order() {
+        let places = Places::default();
+        let mut hanging = Vec::new();
+        for _ in 0..2 * LOOKS {
+            let (end, hangs) = channel::<()>();
+            let looks = Arc::clone(&places.looks);
+            let look = async move { within(&looks, move || hangs.recv().is_ok()).await };
+            hanging.push((end, tokio::spawn(look)));
+        }
+        for other in [&places.single, &places.scans, &places.turn] {
+            assert_eq!(within(other, || 7).await.ok(), Some(7));
+        }
+        assert!(hanging.iter().all(|(_, look)| !look.is_finished()));
+        for (end, look) in hanging {
+            end.send(()).unwrap();
+            assert_eq!(look.await.unwrap().ok(), Some(true));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Queries of the API, read strictly: a filter that is misspelt would else show everything.
 
-use super::reply::Refusal;
+use super::reply::{BadPart, Refusal};
+use crate::event::text::Text;
 use crate::fleet::{Filter, OfferEnd};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -10,6 +11,22 @@ use std::time::{Duration, SystemTime};
 const LIMIT: usize = 100;
 /// Largest number of items of a page.
 const MOST: usize = 1000;
+
+const ONE_OF: Text = Text::new("请写以下之一：", "write one of ");
+const NO_KEY: Text = Text::new(
+    "没有这个键：这里不接受任何键",
+    "no such key: none is taken here",
+);
+const UNKNOWN_KEY: Text = Text::new("没有这个键，可用的键：", "no such key: there are ");
+const TWICE: Text = Text::new("出现了两次", "it stands there twice");
+const NO_UTF8: Text = Text::new("不是 UTF-8", "it is no UTF-8");
+const HTTP_OR_HTTPS: Text = Text::new("请写 http 或 https", "write http or https");
+const TRUE_OR_FALSE: Text = Text::new("请写 true 或 false", "write true or false");
+const FROM_ONE_TO: Text = Text::new("请写一个数：从 1 到 ", "write a number from 1 to ");
+const TIME: Text = Text::new(
+    "请写时间，例如 2026-06-14T08:00:00Z，或时长：15m、1h、7d",
+    "write a time such as 2026-06-14T08:00:00Z, or for how long: 15m, 1h, 7d",
+);
 
 /// Query for devices, and for a page of them.
 #[derive(Debug, Clone)]
@@ -130,9 +147,22 @@ impl Span {
         };
         let found = Self::ALL.into_iter().find(|span| span.key() == text);
         let keys = || Self::ALL.map(Self::key).join(", ");
-        let refused = || Refusal::BadQuery(format!("past: {text:?}: write one of {}", keys()));
+        let refused = || bad(format!("past: {text:?}"), ONE_OF, keys());
         found.map(Some).ok_or_else(refused)
     }
+}
+
+/// Refuses a part of a query.
+pub(super) fn bad(part: String, why: Text, list: impl Into<String>) -> Refusal {
+    let list = list.into();
+    Refusal::BadQuery(BadPart { part, why, list })
+}
+
+/// Reads a query for a page of a list: the number of items before it.
+pub(super) fn place(query: Option<&str>) -> Result<usize, Refusal> {
+    let [after] = values(query, ["after"])?;
+    let read = after.map_or(Ok(0), |text| text.parse());
+    read.map_err(|_| bad("after".into(), Text::new("请写一个数", "take a number"), ""))
 }
 
 /// Reads a query that has no keys.
@@ -152,16 +182,12 @@ fn values<const N: usize>(
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (key, value) = (decoded(key)?, decoded(value)?);
         let Some(at) = keys.iter().position(|known| *known == key) else {
-            let known = if keys.is_empty() {
-                "none is taken here".to_owned()
-            } else {
-                format!("there are {}", keys.join(", "))
-            };
-            return Err(Refusal::BadQuery(format!("{key:?}: no such key: {known}")));
+            let why = if keys.is_empty() { NO_KEY } else { UNKNOWN_KEY };
+            return Err(bad(format!("{key:?}"), why, keys.join(", ")));
         };
         let place = &mut values[at];
         if place.is_some() {
-            return Err(Refusal::BadQuery(format!("{key}: it stands there twice")));
+            return Err(bad(key, TWICE, ""));
         }
         *place = Some(value);
     }
@@ -172,13 +198,13 @@ fn decoded(text: &str) -> Result<String, Refusal> {
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8();
     let decoded = decoded.map(std::borrow::Cow::into_owned);
-    decoded.map_err(|_| Refusal::BadQuery(format!("{text:?}: it is no UTF-8")))
+    decoded.map_err(|_| bad(format!("{text:?}"), NO_UTF8, ""))
 }
 
 fn end(text: &str) -> Result<OfferEnd, Refusal> {
     OfferEnd::from_key(text).ok_or_else(|| {
         let ends = OfferEnd::ALL.map(OfferEnd::key).join(", ");
-        Refusal::BadQuery(format!("end: {text:?}: write one of {ends}"))
+        bad(format!("end: {text:?}"), ONE_OF, ends)
     })
 }
 
@@ -186,15 +212,13 @@ fn is_secure(text: &str) -> Result<bool, Refusal> {
     match text {
         "http" => Ok(false),
         "https" => Ok(true),
-        _ => Err(Refusal::BadQuery(format!(
-            "transport: {text:?}: write http or https"
-        ))),
+        _ => Err(bad(format!("transport: {text:?}"), HTTP_OR_HTTPS, "")),
     }
 }
 
 fn truth(text: &str) -> Result<bool, Refusal> {
     text.parse()
-        .map_err(|_| Refusal::BadQuery(format!("newest: {text:?}: write true or false")))
+        .map_err(|_| bad(format!("newest: {text:?}"), TRUE_OR_FALSE, ""))
 }
 
 fn limit(text: Option<String>) -> Result<usize, Refusal> {
@@ -202,9 +226,7 @@ fn limit(text: Option<String>) -> Result<usize, Refusal> {
         return Ok(LIMIT);
     };
     let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    limit.ok_or_else(|| {
-        Refusal::BadQuery(format!("limit: {text:?}: write a number from 1 to {MOST}"))
-    })
+    limit.ok_or_else(|| bad(format!("limit: {text:?}"), FROM_ONE_TO, MOST.to_string()))
 }
 
 /// Reads a time by RFC 3339, or for how long: `90s`, `15m`, `1h`, `7d`.
@@ -232,11 +254,7 @@ fn since(text: &str, now: SystemTime) -> Result<SystemTime, Refusal> {
     // A `+` of an offset that was not encoded is a blank now.
     let time = || text.replace(' ', "+").parse::<Timestamp>().ok();
     let found = span().or_else(|| time().map(SystemTime::from));
-    found.ok_or_else(|| {
-        Refusal::BadQuery(format!(
-            "seen_since: {text:?}: write a time such as 2026-06-14T08:00:00Z, or for how long: 15m, 1h, 7d"
-        ))
-    })
+    found.ok_or_else(|| bad(format!("seen_since: {text:?}"), TIME, ""))
 }
 
 #[cfg(test)]

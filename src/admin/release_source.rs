@@ -3,7 +3,7 @@
 //! before it is done.
 
 use super::fleet_source::{FileView, Orderer};
-use crate::event::Event;
+use crate::event::{Event, Value};
 use crate::firmware::drafts::{Draft, Upload};
 use crate::firmware::snapshot::ServedFile;
 use crate::firmware::store::ImageContent;
@@ -22,6 +22,8 @@ pub(crate) struct Wish {
     pub(crate) version: Option<String>,
     /// True where a file of the same name is to be replaced.
     pub(crate) replaces: bool,
+    /// Tag of the file that is to be replaced, as it was shown.
+    pub(crate) over: Option<String>,
 }
 
 /// A draft, and what would come of it.
@@ -41,9 +43,9 @@ pub(crate) struct Inside {
     /// Its description of itself.
     pub(crate) app: Option<AppImage>,
     /// Place in the draft, where the draft is more than the image.
-    pub(crate) place: Option<String>,
+    pub(crate) place: Option<Event>,
     /// Parts of the draft that are not published.
-    pub(crate) left: Vec<String>,
+    pub(crate) left: Vec<Value>,
 }
 
 /// Outcome of a draft.
@@ -71,6 +73,8 @@ pub(crate) struct Ready {
     pub(crate) model: String,
     /// True where a file of this name is replaced.
     pub(crate) replaces: bool,
+    /// Tag of that file.
+    pub(crate) over: Option<String>,
     /// Consequence for devices, whether they are known or not.
     pub(crate) effect: Event,
     /// Consequence for known devices; `None` where there are none.
@@ -108,8 +112,8 @@ pub(crate) enum Needs {
 pub(crate) struct Done {
     /// Name of the file.
     pub(crate) file: String,
-    /// Danger that is left.
-    pub(crate) warning: Option<Event>,
+    /// Words for whoever did it: what follows, and what danger is left.
+    pub(crate) said: Event,
 }
 
 /// Reason why something was not done. Nothing was changed.
@@ -128,6 +132,8 @@ pub(crate) enum Undone {
 pub(crate) struct Leaving {
     /// Reason why it cannot be.
     pub(crate) hindrance: Option<Event>,
+    /// Tag of the file of which all this is said.
+    pub(crate) shown: String,
     /// Model that it is offered to, if it is.
     pub(crate) model: Option<String>,
     /// Consequence for known devices.
@@ -187,12 +193,12 @@ pub(crate) trait ReleaseSource: Send + Sync + 'static {
     /// Says what follows once a file is deleted; `None` where there is no such file.
     fn leaving(&self, file: &str) -> Option<Leaving>;
 
-    /// Deletes a file.
+    /// Deletes a file, if it still is the one that was shown.
     ///
     /// # Errors
     ///
     /// It is there as before.
-    fn delete(&self, file: &str, by: Orderer<'_>) -> Result<Done, Undone>;
+    fn delete(&self, file: &str, shown: &str, by: Orderer<'_>) -> Result<Done, Undone>;
 
     /// Opens a file that can be fetched; `None` where there is no such one.
     fn open(&self, file: &str) -> Option<io::Result<(Arc<ServedFile>, ImageContent)>>;

@@ -2,6 +2,7 @@
 
 use super::release_source::Undone;
 use crate::event::Event;
+use crate::event::text::{Lang, Text};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
@@ -56,6 +57,25 @@ struct ErrorDetail {
     /// Words on what is wrong, and what to do.
     #[schema(example = "no device of this id is known: GET /api/v1/devices lists them")]
     message: String,
+}
+
+/// A part of a query that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadPart {
+    /// The part, or its key.
+    pub(super) part: String,
+    /// Fault of it, or values that may stand there.
+    pub(super) why: Text,
+    /// List that `why` leads to, in no language.
+    pub(super) list: String,
+}
+
+impl BadPart {
+    /// Says what is wrong in a language.
+    pub(super) fn words(&self, lang: Lang) -> String {
+        let Self { part, why, list } = self;
+        format!("{part}{}{}{list}", lang.pick("：", ": "), why.to(lang))
+    }
 }
 
 /// Reason why a request is not answered as it was meant.
@@ -113,8 +133,8 @@ pub(crate) enum Refusal {
     )]
     NoFile,
     /// A part of the query.
-    #[error("{0}")]
-    BadQuery(String),
+    #[error("{}", .0.words(Lang::En))]
+    BadQuery(BadPart),
     /// A body.
     #[error("{0}")]
     BadBody(String),
@@ -123,12 +143,14 @@ pub(crate) enum Refusal {
     LongBody(usize),
     /// An order that cannot be written down, and is not acknowledged.
     #[error("the order is not taken, for it cannot be written down: {0}")]
-    NotKept(String),
+    NotKept(Box<Event>),
     /// A reason that has words of its own.
     #[error("{1}")]
     Said(StatusCode, Box<Event>),
     /// It took too long.
-    #[error("this took too long: try again")]
+    #[error(
+        "this took too long, and may be done all the same: look what came of it before you try again"
+    )]
     Late,
 }
 

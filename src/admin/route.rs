@@ -19,8 +19,21 @@ pub(super) enum Access {
     Open,
     /// Bearers of a token, from this role on.
     From(Role),
-    /// People who signed in on the page, from this role on.
-    Page(Role),
+    /// People who signed in on the page, from this role on. The guard of the pages makes
+    /// them, and takes what they bring from our own forms alone.
+    Page(Role, Brings),
+}
+
+/// Load that a request of a page brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brings {
+    /// Nothing: it changes nothing.
+    Nothing,
+    /// Fields of a form. The guard reads them before the handler.
+    Fields,
+    /// A form with a file, which the handler reads, and whose first field it has to hold
+    /// against the session's word.
+    File,
 }
 
 /// One endpoint.
@@ -61,6 +74,11 @@ impl Endpoint {
     /// sender's line.
     pub(super) fn with_body(mut self, bytes: usize, patience: Duration) -> Self {
         self.route = self.route.layer(DefaultBodyLimit::max(bytes));
+        self.with_patience(patience)
+    }
+
+    /// May take so long.
+    pub(super) fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }

@@ -2,13 +2,14 @@
 //! fleet is looked through a stretch at a time, so that counts are those of no single moment.
 
 use super::fleet_source::FleetSource;
-use super::query::{DeviceQuery, OfferQuery};
+use super::query::{DeviceQuery, OfferQuery, bad};
 use super::reply::Refusal;
 use super::standing::StandingOrders;
 use super::types::{
     Device, Devices, Ends, FailingFile, File, Firmware, FleetCounts, ModelCount, OfferToDevice,
     Offers, Seen, Transports, VersionCount,
 };
+use crate::event::text::Text;
 use crate::fleet::{Content, DeviceId, Fleet, Record};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,7 +29,8 @@ fn place(shown: &str) -> Result<String, Refusal> {
 }
 
 fn no_place() -> Refusal {
-    Refusal::BadQuery("after: take what the page before had as next".to_owned())
+    const WHY: Text = Text::new("请用上一页的 next", "take what the page before had as next");
+    bad("after".to_owned(), WHY, "")
 }
 
 /// A page of devices, and the value of `after` for the next one.
@@ -186,11 +188,12 @@ pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
 /// Returns every file, and how the offers of its content ended.
 pub(super) fn firmware(source: &dyn FleetSource) -> Firmware {
     let ends = source.fleet().ends_by_content();
-    let files = source.files().into_iter();
+    let (files, could_get) = (source.files().into_iter(), source.could_get());
     let files = files.map(|file| {
         let content = file.sha256.as_ref().map(Content::of);
         let ends = content.and_then(|content| ends.get(&content).copied());
-        File::new(file, Ends::from(ends.unwrap_or_default()))
+        let could_get = could_get.get(&file.file).copied().unwrap_or(0);
+        File::new(file, could_get, Ends::from(ends.unwrap_or_default()))
     });
     Firmware {
         files: files.collect(),

@@ -15,7 +15,8 @@ use std::time::{Duration, SystemTime};
 
 /// Time after which somebody has to sign in again.
 pub(crate) const LIFE: Duration = Duration::from_hours(12);
-/// Most sessions at once. Of more, the oldest goes: only who has a token makes one.
+/// Most sessions of a token at once. Of more, its oldest goes: whoever has one signs nobody of
+/// another one out.
 const MOST: usize = 256;
 /// Length of a session's name and of its word against forged forms, in random bytes.
 const RANDOM: usize = 32;
@@ -80,12 +81,11 @@ impl Sessions {
         };
         let mut all = lock(&self.0);
         all.retain(|_, kept| kept.is_alive(now));
-        while all.len() >= MOST {
-            let oldest = all.iter().min_by_key(|(_, kept)| kept.since);
-            let Some(oldest) = oldest.map(|(id, _)| *id) else {
-                break;
-            };
-            all.remove(&oldest);
+        let of_token = all.iter().filter(|(_, kept)| kept.token == token.hash);
+        if of_token.clone().count() >= MOST {
+            let oldest = of_token.min_by_key(|(_, kept)| kept.since);
+            let oldest = oldest.map(|(id, _)| *id);
+            oldest.and_then(|oldest| all.remove(&oldest));
         }
         all.insert(id, kept);
         Some(cookie)
@@ -189,10 +189,14 @@ mod tests {
                 .begin(&one, START + Duration::from_secs(n))
                 .unwrap()
         };
+        let other = token("other", Role::Operate);
+        let first = sessions.begin(&other, START).unwrap();
         let cookies: Vec<_> = (0..=MOST as u64).map(begin).collect();
         let now = START + Duration::from_secs(MOST as u64);
         let find = |n: usize| sessions.find(&cookies[n], std::slice::from_ref(&one), now);
         assert!(find(0).is_none());
+        // Nobody else is signed out by it.
+        assert!(sessions.find(&first, &[other], now).is_some());
         let (two, three) = (find(1).unwrap(), find(2).unwrap());
         assert!(two.confirms(&two.csrf) && !two.confirms(&three.csrf) && !two.confirms(""));
         // `Debug` is what a log may show.

@@ -134,7 +134,7 @@ fn read_token(path: &Path) -> Result<[u8; 32], TokenFault> {
 }
 
 /// Returns the mode of a file that everybody on this machine may read, as `chmod` has it.
-fn open_to_others(path: &Path) -> Option<String> {
+pub(crate) fn open_to_others(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o004 != 0).then(|| format!("{mode:03o}"))
 }

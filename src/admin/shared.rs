@@ -16,6 +16,12 @@ const OLD: Duration = Duration::from_secs(60);
 /// Longest time that somebody waits for a new one.
 const PATIENCE: Duration = Duration::from_millis(120);
 
+/// Returns the time to which somebody waits who begins now. Whoever asks for several values in
+/// turn takes it once.
+pub(super) fn patience() -> Instant {
+    Instant::now() + PATIENCE
+}
+
 /// A value that is made when somebody asks for it.
 pub(super) struct Shared<T> {
     kept: Arc<Mutex<Kept<T>>>,
@@ -71,7 +77,14 @@ impl<T: Send + Sync + 'static> Shared<T> {
     where
         F: Future<Output = Option<T>> + Send + 'static,
     {
-        let end = Instant::now() + PATIENCE;
+        self.get_until(patience(), make).await
+    }
+
+    /// Returns the same, for whoever waits no longer than to `end`.
+    pub(super) async fn get_until<F>(&self, end: Instant, make: impl Fn() -> F) -> Option<Arc<T>>
+    where
+        F: Future<Output = Option<T>> + Send + 'static,
+    {
         loop {
             if let Some(fresh) = lock(&self.kept).fresh() {
                 return Some(fresh);
@@ -164,6 +177,19 @@ mod tests {
         assert_eq!(value.get(&make).await.as_deref(), Some(&1));
         advance(OLD).await;
         assert_eq!(value.get(&make).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_in_turn_take_no_longer_than_one() {
+        let (one, other, number) = (Shared::default(), Shared::default(), Arc::default());
+        let make = counting(&number, PATIENCE * 10);
+        let (begun, end) = (Instant::now(), patience());
+        assert_eq!(one.get_until(end, &make).await, None);
+        assert_eq!(other.get_until(end, &make).await, None);
+        assert_eq!(begun.elapsed(), PATIENCE);
+        // It is made all the same.
+        sleep(PATIENCE * 11).await;
+        assert!(other.get_until(end, &make).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ pub(super) struct FailedImage {
     pub(super) version: Option<String>,
     /// First 16 bytes of the SHA-256 of the whole file.
     #[schema(example = "9f86d081884c7d659a2feaa0c55ad015")]
-    content: String,
+    pub(super) content: String,
     /// Number of offers that ended `rolled-back` or `silent`.
     pub(super) times: u32,
     /// True where it failed so often that it is offered to the device no more.

@@ -342,8 +342,8 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Takes a file, and how its offers ended.
-    pub(super) fn new(file: FileView, ends: Ends) -> Self {
+    /// Takes a file, how many devices could get it, and how its offers ended.
+    pub(super) fn new(file: FileView, could_get: u64, ends: Ends) -> Self {
         Self {
             file: file.file,
             model: file.model,
@@ -353,7 +353,7 @@ impl File {
             verdict: file.verdict,
             why: file.why.as_ref().map(|why| why.kind.id),
             words: file.why.map(|why| why.message(Lang::En)),
-            could_get: file.could_get,
+            could_get,
             ends,
         }
     }

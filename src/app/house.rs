@@ -3,6 +3,7 @@
 
 use super::audit::Auditor;
 use super::fleet::Known;
+use super::releases::event_of;
 use crate::admin::metrics::{MetricsSource, Readings, Validity};
 use crate::admin::{
     Check, FileView, FleetSource, ListenerView, OrderError, Orderer, Readiness, RetryDone, Start,
@@ -10,7 +11,6 @@ use crate::admin::{
 };
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
-use crate::event::text::Lang;
 use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::name;
@@ -122,8 +122,9 @@ impl House {
         if self.known.fleet.knowledge() != Knowledge::Newer {
             return Ok(());
         }
-        let why = self.store_lacks().map(|why| why.message(Lang::En));
-        Err(OrderError::NotKept(why.unwrap_or_default()))
+        let unread = || event!(READY_STORE_UNREAD, dir = absolute(&self.settings.state));
+        let why = self.store_lacks().unwrap_or_else(unread);
+        Err(OrderError::NotKept(Box::new(why)))
     }
 }
 
@@ -134,8 +135,6 @@ impl FleetSource for House {
 
     fn files(&self) -> Vec<FileView> {
         let snapshot = self.catalogue.snapshot();
-        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.known.fleet.each(look);
-        let could_get = forecast_all(each, &snapshot, &self.running.load().policy);
         let view = |file: &str, verdict, why: Option<&Event>| {
             let named = name::parse(file).ok();
             let (model, version) = named.map(|name| (name.model, name.version)).unzip();
@@ -148,7 +147,6 @@ impl FleetSource for House {
                 verdict,
                 entry: None,
                 why: why.cloned(),
-                could_get: could_get.get(file).copied().unwrap_or(0),
             }
         };
         let offered = snapshot.entries().map(|entry| (&*entry.file, entry));
@@ -174,6 +172,16 @@ impl FleetSource for House {
         files
     }
 
+    fn could_get(&self) -> HashMap<String, u64> {
+        let snapshot = self.catalogue.snapshot();
+        let each = |look: &mut dyn FnMut(&DeviceId, &Record)| self.known.fleet.each(look);
+        let mut could_get = forecast_all(each, &snapshot, &self.running.load().policy);
+        for entry in snapshot.entries() {
+            could_get.entry(entry.file.clone()).or_default();
+        }
+        could_get
+    }
+
     fn acts(&self) -> Vec<Act> {
         self.known.orders.acts()
     }
@@ -195,7 +203,8 @@ impl FleetSource for House {
 
     fn start(&self) -> Start {
         Start {
-            ota_url: self.running.load().public.ota_url(),
+            // As this machine's address makes it now.
+            ota_url: self.auditor.settings().public.ota_url(),
             folder: absolute(&self.settings.catalogue.dir).display().to_string(),
             ready: self.catalogue.snapshot().len(),
         }
@@ -294,7 +303,7 @@ impl FleetSource for House {
 }
 
 fn not_kept(error: &io::Error) -> OrderError {
-    OrderError::NotKept(error.to_string())
+    OrderError::NotKept(Box::new(event_of(error)))
 }
 
 impl MetricsSource for House {

@@ -4,6 +4,7 @@
 use crate::config::Settings;
 use crate::event::{Event, event};
 use crate::firmware::command::Publish;
+use crate::firmware::prune::removal::links_to;
 use crate::firmware::publish::{PublishError, Source, Target, model_by_name};
 use crate::firmware::{FolderSettings, homes, name, signing};
 use crate::ota::decide::Policy;
@@ -114,6 +115,15 @@ pub(crate) fn remarks_beside(
     let home = homes::remark(app, settings);
     let beside = signing::beside(&settings.dir, &target.path, app);
     home.into_iter().chain(beside).collect()
+}
+
+/// Returns what is to be said of links of the folder that lead to the file: devices of other
+/// models may get it by them.
+pub(crate) fn links(target: &Target, settings: &FolderSettings) -> Vec<Event> {
+    let links = links_to(&settings.dir, &target.file()).into_iter();
+    links
+        .map(|link| event!(PUBLISH_LINKED, link = link))
+        .collect()
 }
 
 /// Returns the models that the folder has files for, each with its highest version.

@@ -5,11 +5,12 @@ mod plan;
 mod shut;
 
 use super::fleet::Known;
+use super::publishing::{effect, models};
 use crate::admin::{Done, FileView, Leaving, Orderer, Plan, ReleaseSource, Said, Undone, Wish};
 use crate::config::Settings;
 use crate::event::kinds::DRAFT_UNWRITTEN;
 use crate::event::text::Text;
-use crate::event::{Event, event};
+use crate::event::{Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::drafts::{Draft, Drafts, Upload};
 use crate::firmware::notes::{self, Notes};
@@ -19,7 +20,7 @@ use crate::firmware::signing::{self, ModelImage};
 use crate::firmware::snapshot::{ServedFile, Snapshot};
 use crate::firmware::store::{ImageContent, Store};
 use crate::firmware::{homes, name};
-use crate::fleet::orders::ActKind;
+use crate::fleet::orders::{self, ActKind, Noted};
 use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{Content, Departure};
 use crate::util::durable::Durability;
@@ -27,7 +28,7 @@ use crate::util::paths::absolute;
 use crate::util::supervise::{Supervisor, blocking};
 use crate::util::way;
 use arc_swap::ArcSwap;
-use plan::Planner;
+use plan::{Planner, tag_of};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -119,7 +120,7 @@ impl Releases {
         kind: ActKind,
         file: (&str, Option<&[u8; 32]>),
         by: Orderer<'_>,
-    ) -> Result<(), Undone> {
+    ) -> Result<Noted, Undone> {
         let (file, sha256) = file;
         let content = sha256.map(|sha256| Content::of(sha256).0);
         let from = by.from.to_string();
@@ -127,15 +128,22 @@ impl Releases {
         let noted = orders.note_file(kind, (file, content), by.name, &from, by.now);
         noted.map_err(|error| Undone::Unwritten(event_of(&error)))
     }
+
+    /// Takes an act back that was written down and not done.
+    fn take_back(&self, noted: &Noted) {
+        if let Err(error) = self.known.orders.take_back(noted) {
+            tell!(ORDERS_STAND, error = event_of(&error));
+        }
+    }
 }
 
 /// Returns the event that an error of the orders is.
-fn event_of(error: &io::Error) -> Event {
+pub(super) fn event_of(error: &io::Error) -> Event {
     let inner = error.get_ref();
     let event = inner.and_then(|inner| inner.downcast_ref::<Event>());
     event
         .cloned()
-        .unwrap_or_else(|| event!(REMOVE_FAILED, reason = error))
+        .unwrap_or_else(|| event!(ORDERS_UNWRITTEN, file = orders::NAME, error = error))
 }
 
 fn undone(error: &PublishError) -> Undone {
@@ -230,9 +238,11 @@ impl ReleaseSource for Releases {
     }
 
     fn plan(&self, id: &str, wish: &Wish, now: SystemTime) -> Option<Plan> {
-        let draft = self.drafts.as_ref()?.find(id, now)?;
+        let drafts = self.drafts.as_ref()?;
+        let draft = drafts.find(id, now)?;
         let (settings, snapshot) = (self.running.load(), self.catalogue.snapshot());
-        let planner = Planner::new(&settings, &self.known.fleet, &snapshot);
+        let spare = drafts.spare(&settings.catalogue.dir);
+        let planner = Planner::new(&settings, &self.known.fleet, &snapshot, spare);
         Some(planner.plan(draft, wish))
     }
 
@@ -245,28 +255,51 @@ impl ReleaseSource for Releases {
         }
         let settings = self.running.load();
         let snapshot = self.catalogue.snapshot().clone();
-        let planner = Planner::new(&settings, &self.known.fleet, &snapshot);
+        let dir = &settings.catalogue.dir;
+        let spare = drafts.spare(dir);
+        let planner = Planner::new(&settings, &self.known.fleet, &snapshot, spare);
         let read = || {
-            let dir = &settings.catalogue.dir;
             let source = Source::read(&draft.path, &settings.catalogue, false, false)?;
             let (_, target) = planner.target(&source, &draft, wish)?;
-            source.check_name(&target, wish.replaces)?;
+            // What was not shown is not replaced.
+            let is_it = wish.over.is_some() && tag_of(&target.path) == wish.over;
+            let replaces = wish.replaces && is_it;
+            source.check_name(&target, replaces)?;
             // From here on nothing takes room.
-            Ok((source.staged(dir)?, target))
+            let source = source.staged(dir)?;
+            way::to_keep(dir, 0, spare).map_err(|reason| PublishError::Folder {
+                dir: dir.clone(),
+                reason,
+            })?;
+            Ok((source, target, replaces))
         };
-        let (source, target) = read().map_err(|error| undone(&error))?;
+        let (source, target, replaces) = read().map_err(|error| undone(&error))?;
         let (file, sha256) = (target.file(), source.inspection.sha256);
-        self.note(ActKind::Publish, (&file, Some(&sha256)), by)?;
-        let Published { kept, .. } = source
-            .publish(&target, None, wish.replaces)
-            .map_err(|error| undone(&error))?;
+        let version = Version::new(&target.version);
+        let (effect, lower) = effect(&settings, &models(dir), (&target.model, &version), &source);
+        let noted = self.note(ActKind::Publish, (&file, Some(&sha256)), by)?;
+        let published = source.publish(&target, None, replaces);
+        let Published { kept, .. } = published.map_err(|error| {
+            self.take_back(&noted);
+            undone(&error)
+        })?;
         drafts.remove(id);
         self.see(|snapshot| {
             let served = snapshot.file(&file);
             served.is_some_and(|served| served.sha256 == sha256) || snapshot.unused(&file).is_some()
         });
         let warning = warning(kept, &target.path);
-        Ok(Done { file, warning })
+        let said = match self.catalogue.snapshot().unused(&file) {
+            Some(why) => event!(PAGE_UNOFFERED, file = &file, why = why, warning = warning),
+            None => event!(
+                PAGE_PUBLISHED,
+                file = &file,
+                effect = effect.foretold(),
+                lower = lower,
+                warning = warning
+            ),
+        };
+        Ok(Done { file, said })
     }
 
     fn throw_away(&self, id: &str, now: SystemTime) -> Option<String> {
@@ -289,19 +322,27 @@ impl ReleaseSource for Releases {
             is_it.then(|| event!(REMOVE_PINNED, model = name.model, pin = pin.as_str()))
         });
         let departure = entry.map_or_else(Departure::default, |entry| {
-            let planner = Planner::new(&settings, &self.known.fleet, &snapshot);
+            let planner = Planner::new(&settings, &self.known.fleet, &snapshot, 0);
             planner
                 .crowd()
                 .departure(&snapshot, &settings.policy, entry)
         });
+        let single = Single::find(&settings.catalogue.dir, file);
+        // What is said is said of what the catalogue has, which the folder may not have any more.
+        let shown = match (snapshot.file(file), &single) {
+            (Some(served), _) => served.identity.tag(),
+            (None, Ok(single)) => single.tag(),
+            (None, Err(_)) => String::new(),
+        };
         let hindrance = self.shut().or_else(|| {
             let no_orders = self.drafts.is_none().then(|| self.no_state());
-            no_orders.or_else(|| Single::find(&settings.catalogue.dir, file).err())
+            no_orders.or_else(|| single.err())
         });
         let notes = notes::find(&path);
         let notes = notes.as_deref().and_then(Path::file_name);
         Some(Leaving {
             hindrance,
+            shown,
             model: entry.map(|entry| entry.model.clone()),
             departure,
             pin,
@@ -309,7 +350,7 @@ impl ReleaseSource for Releases {
         })
     }
 
-    fn delete(&self, file: &str, by: Orderer<'_>) -> Result<Done, Undone> {
+    fn delete(&self, file: &str, shown: &str, by: Orderer<'_>) -> Result<Done, Undone> {
         let snapshot = self.catalogue.snapshot().clone();
         if !is_known(&snapshot, file) {
             return Err(Undone::Gone(event!(REMOVE_GONE)));
@@ -323,15 +364,22 @@ impl ReleaseSource for Releases {
         let dir = &self.running.load().catalogue.dir;
         let single = Single::find(dir, file).map_err(Undone::Refused)?;
         let sha256 = snapshot.file(file).map(|served| served.sha256);
-        self.note(ActKind::Delete, (file, sha256.as_ref()), by)?;
-        let kept = single.remove().map_err(Undone::Unwritten)?;
+        if single.tag() != shown {
+            return Err(Undone::Refused(event!(REMOVE_CHANGED)));
+        }
+        let noted = self.note(ActKind::Delete, (file, sha256.as_ref()), by)?;
+        let kept = single.remove().map_err(|why| {
+            self.take_back(&noted);
+            Undone::Unwritten(why)
+        })?;
         self.see(|snapshot| !is_known(snapshot, file));
         let warning = match kept {
             Durability::Unsynced(reason) => Some(event!(REMOVE_UNSYNCED, reason = &reason)),
             Durability::Synced => None,
         };
         let file = file.to_owned();
-        Ok(Done { file, warning })
+        let said = event!(PAGE_DELETED, file = &file, warning = warning);
+        Ok(Done { file, said })
     }
 
     fn open(&self, file: &str) -> Option<io::Result<(Arc<ServedFile>, ImageContent)>> {

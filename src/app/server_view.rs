@@ -4,6 +4,7 @@
 use super::clock;
 use super::house::House;
 use super::machine::{is_in_container, resident, system};
+use crate::admin::settings::open_to_others;
 use crate::admin::{
     AddressView, BackendState, BackendView, CertificateView, LinkView, ProcessView, Readiness as _,
     ServerSource, ServerView, StoreView,
@@ -19,6 +20,7 @@ use crate::tls::{Link, Mode};
 use crate::util::addresses::own_addresses;
 use crate::util::paths::absolute;
 use std::env::consts::ARCH;
+use std::path::Path;
 use std::process;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -107,6 +109,12 @@ impl House {
         }
         if is(&[&kinds::ORDERS_NEWER, &kinds::ORDERS_UNREADABLE]) {
             return self.known.orders.is_unknown();
+        }
+        if is(&[&kinds::ADMIN_TOKEN_OPEN]) {
+            let file = Path::new(text("file"));
+            let mut tokens = settings.admin.tokens.iter();
+            return tokens.any(|token| absolute(&token.file) == file)
+                && open_to_others(file).is_some();
         }
         if is(&[&kinds::ADDRESS_IN_FRONT]) {
             return settings.hands_out_reached();

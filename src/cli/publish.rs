@@ -262,6 +262,8 @@ impl Run<'_> {
             let beside = publishing::remarks_beside(app, &target, &settings.catalogue);
             row.warnings.extend(in_words(&beside));
         }
+        let links = publishing::links(&target, &settings.catalogue);
+        row.warnings.extend(in_words(&links));
         if std::mem::take(&mut self.is_new) {
             let made = if arguments.dry_run {
                 "would be made"

@@ -27,6 +27,7 @@ pub use value::Value;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use template::{Piece, pieces};
 use text::{Lang, Text};
@@ -364,6 +365,13 @@ impl PartialEq for Event {
 }
 
 impl Eq for Event {}
+
+impl Hash for Event {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kind.id.hash(state);
+        self.fields.hash(state);
+    }
+}
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -35,8 +35,12 @@ static RULES: [Rule; 33] = [
     rule(&kinds::CONFIG_NEEDS_RESTART, &["key"], &[&kinds::RELOAD]),
     rule(&kinds::CONFIG_WAITS_FOR_KEY, &["key"], &[&kinds::RELOAD]),
     rule(&kinds::CONFIG_WAITS_FOR_FILES, &["key"], &[&kinds::RELOAD]),
-    rule(&kinds::ADMIN_TOKEN_OPEN, &["file"], &[&kinds::RELOAD]),
-    rule(&kinds::ADMIN_NO_TOKEN, &[], &[]),
+    rule(&kinds::ADMIN_TOKEN_OPEN, &["file"], &[]),
+    rule(
+        &kinds::ADMIN_NO_TOKEN,
+        &[],
+        &[&kinds::ADMIN_TOKEN_REPLACED, &kinds::ADMIN_TOKEN_ANEW],
+    ),
     rule(
         &kinds::ACME_FAILED,
         &[],
@@ -227,6 +231,21 @@ mod tests {
         assert_eq!(ids(&standing), ["clock.behind"]);
         standing.note(&event!(CLOCK_SET));
         assert!(ids(&standing).is_empty() && standing.is_empty());
+    }
+
+    #[test]
+    fn a_token_that_is_there_again_is_lacking_no_more() {
+        for back in [
+            event!(ADMIN_TOKEN_REPLACED, file = "f"),
+            event!(ADMIN_TOKEN_ANEW, file = "f"),
+        ] {
+            let standing = Standing::new();
+            standing.note(&event!(ADMIN_NO_TOKEN, dir = "d", error = "e"));
+            standing.note(&event!(RELOAD));
+            assert_eq!(ids(&standing), ["admin.no-token"]);
+            standing.note(&back);
+            assert!(standing.is_empty());
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl Lang {
 }
 
 /// Text in both languages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Text {
     zh: &'static str,
     en: &'static str,

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The value of a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// None: the field is left out.
     Absent,
@@ -71,6 +71,13 @@ impl Value {
 }
 
 impl Value {
+    /// Returns the value as a reader of `lang` reads it.
+    pub(crate) fn in_words(&self, lang: Lang) -> String {
+        let mut text = String::new();
+        self.write(lang, &mut text);
+        text
+    }
+
     /// Cuts texts of more than so many bytes, and lists of more than so many values.
     pub(super) fn shorten(&mut self, longest: usize) {
         match self {

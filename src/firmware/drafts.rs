@@ -12,7 +12,7 @@ use aws_lc_rs::rand;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -78,8 +78,17 @@ pub(crate) struct Drafts {
 #[derive(Debug, Default)]
 struct Kept {
     drafts: BTreeMap<String, Draft>,
-    /// Lengths of those that are coming, by id.
-    coming: BTreeMap<String, u64>,
+    /// Files that are coming, by id.
+    coming: BTreeMap<String, Coming>,
+}
+
+/// A file that is coming, in bytes.
+#[derive(Debug)]
+struct Coming {
+    /// Length that it may have at most.
+    room: u64,
+    /// Part of that which is on the disk.
+    written: u64,
 }
 
 impl Drafts {
@@ -113,7 +122,7 @@ impl Drafts {
         let id = id().map_err(|reason| self.unwritten(&reason))?;
         // A form has some bytes around the file, so that more may be announced.
         let room = length.unwrap_or(LONGEST).min(LONGEST);
-        {
+        let before = {
             let mut kept = lock(&self.kept);
             if kept.drafts.len() + kept.coming.len() >= MOST {
                 return Err(event!(DRAFT_TOO_MANY, most = MOST));
@@ -121,8 +130,12 @@ impl Drafts {
             if kept.bytes() + room > TOGETHER {
                 return Err(event!(DRAFT_TOO_MUCH, most = TOGETHER));
             }
-            kept.coming.insert(id.clone(), room);
-        }
+            // The disk does not know yet of what others were promised.
+            let before = kept.unwritten();
+            let written = 0;
+            kept.coming.insert(id.clone(), Coming { room, written });
+            before
+        };
         let mut upload = Upload {
             drafts: Arc::clone(self),
             path: self.dir.join(&id).join(safe_name(name)),
@@ -131,7 +144,7 @@ impl Drafts {
             size: 0,
             is_done: false,
         };
-        let opened = way::to_keep(&self.dir, room + SPARE, 0).and_then(|()| upload.open());
+        let opened = way::to_keep(&self.dir, room, before + SPARE).and_then(|()| upload.open());
         upload.file = Some(opened.map_err(|reason| self.unwritten(&reason))?);
         Ok(upload)
     }
@@ -174,6 +187,18 @@ impl Drafts {
         }
     }
 
+    /// Returns the number of bytes that a file for this folder leaves free: none on another
+    /// disk than that of the drafts.
+    pub(crate) fn spare(&self, folder: &Path) -> u64 {
+        let device = |dir: &Path| fs::metadata(dir).map(|about| about.dev()).ok();
+        let own = device(&self.dir);
+        if own.is_some() && own == device(folder) {
+            SPARE
+        } else {
+            0
+        }
+    }
+
     fn unwritten(&self, reason: &io::Error) -> Event {
         event!(DRAFT_UNWRITTEN, dir = &self.dir, reason = reason)
     }
@@ -182,7 +207,17 @@ impl Drafts {
 impl Kept {
     fn bytes(&self) -> u64 {
         let drafts = self.drafts.values().map(|draft| draft.size);
-        drafts.chain(self.coming.values().copied()).sum()
+        drafts
+            .chain(self.coming.values().map(|coming| coming.room))
+            .sum()
+    }
+
+    /// Number of bytes that are still to come at most.
+    fn unwritten(&self) -> u64 {
+        let coming = self.coming.values();
+        coming
+            .map(|coming| coming.room.saturating_sub(coming.written))
+            .sum()
     }
 }
 
@@ -244,7 +279,11 @@ impl Upload {
             return Ok(());
         };
         let written = file.write_all(bytes);
-        written.map_err(|reason| self.drafts.unwritten(&reason))
+        written.map_err(|reason| self.drafts.unwritten(&reason))?;
+        if let Some(coming) = lock(&self.drafts.kept).coming.get_mut(&self.id) {
+            coming.written = self.size;
+        }
+        Ok(())
     }
 
     /// Keeps it, for an hour.

@@ -5,6 +5,7 @@
 
 use super::crowd::{Crowd, Group};
 use super::id::DeviceId;
+use super::outcome::Content;
 use super::record::Record;
 use crate::event::text::Lang;
 use crate::event::{Event, event, redacted as shown};
@@ -13,6 +14,7 @@ use crate::firmware::snapshot::{Entry, Snapshot};
 use crate::ota::decide::{Decision, Outcome, Policy, Withheld, decide};
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use xiaozhi_device::checkin::{CheckIn, DEFAULT_MODEL};
 use xiaozhi_device::guards::{Reason, ReportedDevice};
@@ -89,6 +91,8 @@ impl Fate {
 pub struct Prospect {
     /// Name of the file.
     pub file: String,
+    /// Content of the file.
+    pub content: Content,
     /// Fate of it, if the device checked in now as it did last.
     pub fate: Fate,
 }
@@ -103,6 +107,7 @@ pub fn prospects(record: &Record, snapshot: &Snapshot, policy: &Policy) -> Vec<P
         .entries()
         .map(|entry| Prospect {
             file: entry.file.clone(),
+            content: Content::of(&entry.sha256),
             fate: decided.fate(entry),
         })
         .collect();
@@ -157,6 +162,7 @@ impl Crowd {
             known: self.devices(),
             ..Forecast::default()
         };
+        let mut reasons = Reasons::default();
         for (group, devices) in self.groups() {
             let check_in = group.check_in();
             let decided = Decided::new(group, &check_in, snapshot, policy);
@@ -164,11 +170,11 @@ impl Crowd {
                 Fate::None(_) => continue,
                 Fate::Gets(_) => forecast.gets += devices,
                 Fate::Runs(_) => forecast.runs += devices,
-                Fate::Stays(why) => forecast.stay(why, devices, group.version()),
+                Fate::Stays(why) => reasons.add(why, devices, group.version()),
             }
             forecast.of_model += devices;
         }
-        forecast.sort();
+        forecast.stays = reasons.sorted();
         forecast
     }
 }
@@ -207,39 +213,44 @@ impl Crowd {
     }
 }
 
-impl Forecast {
-    fn stay(&mut self, why: Event, devices: u64, version: &str) {
-        let known = self.stays.iter_mut().find(|known| known.why == why);
+/// Reasons while they are counted: strangers can have one each, and what finds one must not
+/// look through all.
+#[derive(Default)]
+struct Reasons(HashMap<Event, Stays>);
+
+impl Reasons {
+    fn add(&mut self, why: Event, devices: u64, version: &str) {
         let one = Stays {
-            why,
+            why: why.clone(),
             devices,
             lowest: version.into(),
             highest: version.into(),
         };
-        match known {
-            Some(known) => known.join(one),
-            None => self.stays.push(one),
+        match self.0.entry(why) {
+            Slot::Occupied(mut known) => known.get_mut().join(one),
+            Slot::Vacant(new) => {
+                new.insert(one);
+            }
         }
     }
 
-    /// Sorts the reasons, and makes one of those that are too many.
-    fn sort(&mut self) {
-        let words = |one: &Stays| one.why.words(Lang::En);
-        self.stays.sort_by(|a, b| {
-            let by_words = || words(a).cmp(&words(b));
-            b.devices.cmp(&a.devices).then_with(by_words)
-        });
-        let mut others = self.stays.split_off(self.stays.len().min(REASONS));
-        let Some(mut rest) = others.pop() else {
-            return;
-        };
-        rest.why = event!(FORECAST_MORE);
-        for other in others {
-            rest.join(other);
+    /// Returns the reasons, most devices first, and makes one of those that are too many.
+    fn sorted(self) -> Vec<Stays> {
+        let mut stays: Vec<_> = self.0.into_values().collect();
+        stays.sort_by_cached_key(|one| (Reverse(one.devices), one.why.words(Lang::En)));
+        let mut others = stays.split_off(stays.len().min(REASONS));
+        if let Some(mut rest) = others.pop() {
+            rest.why = event!(FORECAST_MORE);
+            for other in others {
+                rest.join(other);
+            }
+            stays.push(rest);
         }
-        self.stays.push(rest);
+        stays
     }
+}
 
+impl Forecast {
     /// Says it: all in numbers, and then each reason.
     pub fn events(&self) -> Vec<Event> {
         if self.of_model == 0 {

@@ -51,6 +51,7 @@ pub use past::{Hours, Step};
 pub use record::{ClientId, Names, Record};
 pub use settings::{FleetRoom, FleetSettings};
 pub use token::TokenKey;
+pub(crate) use view::EndsByContent;
 pub use view::{Filter, Page};
 pub use visit::{Came, Noted, Visit};
 

@@ -18,7 +18,7 @@ use std::sync::Mutex;
 use std::time::SystemTime;
 
 /// Name of the file.
-const NAME: &str = "orders.json";
+pub(crate) const NAME: &str = "orders.json";
 /// Rights of the file: addresses of people stand in it.
 const MODE: u32 = 0o600;
 /// Number of acts that are kept.
@@ -44,6 +44,10 @@ struct Place {
     folder: StateFolder,
     path: PathBuf,
 }
+
+/// An act that was written down, until it is known whether it was done.
+#[derive(Debug)]
+pub struct Noted(Entry);
 
 /// Orders as they are known.
 #[derive(Debug, Clone)]
@@ -237,7 +241,7 @@ impl Orders {
         by: &str,
         from: &str,
         now: SystemTime,
-    ) -> io::Result<()> {
+    ) -> io::Result<Noted> {
         let (name, content) = file;
         let act = Act {
             at: now,
@@ -248,7 +252,18 @@ impl Orders {
             file: Some(name.to_owned()),
             content,
         };
-        self.change(|file| file.push(Entry::of(&act)))
+        let noted = Noted(Entry::of(&act));
+        self.change(|file| file.push(noted.0.clone()))?;
+        Ok(noted)
+    }
+
+    /// Takes an act back that was not done after all. When it returns that is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::retry_all`]; the act stands there as before.
+    pub fn take_back(&self, noted: &Noted) -> io::Result<()> {
+        self.change(|file| file.take_back(&noted.0))
     }
 
     /// Returns the orders in force to offer devices again what they failed.

@@ -30,6 +30,13 @@ impl From<&Metadata> for FileState {
 }
 
 impl FileState {
+    /// Returns a text that is the same for two states that are equal but for the change time.
+    pub(crate) fn tag(&self) -> String {
+        let ((device, inode), (seconds, nanoseconds)) = (self.inode, self.modified);
+        let size = self.size;
+        format!("{device:x}-{inode:x}-{size:x}-{seconds}-{nanoseconds}")
+    }
+
     /// Returns whether two states are equal but for the change time, which rename and
     /// unlink move without a byte being written.
     pub(crate) fn same_but_for_change_time(&self, other: &Self) -> bool {

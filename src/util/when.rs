@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use std::time::SystemTime;
 
 /// Times for people, in the zone of this machine.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Times {
     pub(crate) zone: TimeZone,
     pub(crate) now: Timestamp,

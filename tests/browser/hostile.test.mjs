@@ -53,7 +53,8 @@ const HOSTILE = [
 ];
 
 // What of a text is looked for: what turns others around is written out, and what is long is cut.
-const shown = (text) => text.replace(/^\W?\u202E|\u202C.*/g, '').replace(/\s+/g, ' ').slice(0, 38);
+const written = (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`;
+const shown = (text) => text.replace(/[\u202A-\u202E\u2066-\u2069]/g, written).replace(/\s+/g, ' ').slice(0, 38);
 
 // Of documents (this one, or those at paths): elements with the names of their attributes, and
 // what of the texts is not isolated from the words around it.
@@ -64,6 +65,7 @@ const look = (page, texts, paths) => page.evaluate(async ({ wanted, paths }) => 
     const walker = document.createTreeWalker(root.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
       const { parentElement: parent, data } = walker.currentNode;
+      if (/[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/.test(data)) loose.push(data);
       if (wanted.some((text) => data.replace(/\s+/g, ' ').includes(text)) && !parent.closest('bdi, pre, textarea')) loose.push(data);
     }
     return { shapes: [...new Set(shapes)], loose, words: root.body.textContent.replace(/\s+/g, ' ') };

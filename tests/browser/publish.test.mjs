@@ -19,13 +19,14 @@ before(async () => {
 
 const inFolder = (file) => join(server.dir, 'data/bin', file);
 
-// Drops a file on the form, as a hand does.
-const drop = async (page, name, content) => {
-  const data = await page.evaluateHandle(({ name: file, base64 }) => {
+// Drops a file, or several, on the form, as a hand does.
+const drop = async (page, names, content) => {
+  const data = await page.evaluateHandle(({ files, base64 }) => {
     const transfer = new DataTransfer();
-    transfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], file));
+    const letters = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    for (const file of files) transfer.items.add(new File([letters], file));
     return transfer;
-  }, { name, base64: content.toString('base64') });
+  }, { files: [names].flat(), base64: content.toString('base64') });
   for (const type of ['dragenter', 'dragover', 'drop']) await page.dispatchEvent('form[data-upload]', type, { dataTransfer: data });
 };
 
@@ -115,6 +116,30 @@ test('a file that is dropped beside the form opens nothing', () =>
       const kept = await page.evaluate(() => ['dragover', 'drop'].map((type) => !document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true }))));
       assert.deepEqual(kept, [isKept, isKept], path);
     }
+  }));
+
+test('several files that are dropped at once are none', () =>
+  visiting(server, {}, async (visitor, page) => {
+    await visitor.signedIn();
+    await visitor.go('/firmware');
+    const words = await page.getAttribute('form[data-upload]', 'data-one');
+    await drop(page, ['one_1.0.bin', 'two_1.0.bin'], await bytes('app-1.7.0.bin'));
+    assert.equal(await page.locator('[data-progress] output').innerText(), words);
+    assert.equal(visitor.at(), '/firmware');
+    await visitor.go('/firmware');
+    assert.equal(await page.locator('#drafts a', { hasText: /one_|two_/ }).count(), 0);
+  }));
+
+test('whoever was signed out meanwhile is asked before anything is sent', () =>
+  visiting(server, { allow: [401] }, async (visitor, page) => {
+    await visitor.signedIn();
+    await visitor.go('/firmware');
+    await visitor.context.clearCookies();
+    const sent = [];
+    page.on('request', (request) => { if (request.method() === 'POST') sent.push(request.url()); });
+    await choose(visitor, 'out_1.0.bin', await bytes('app-1.7.0.bin'), true);
+    await page.waitForSelector('input[name=token]');
+    assert.deepEqual(sent, []);
   }));
 
 test('an upload that is cut says so, leaves nothing, and can be sent again', async () => {

@@ -51,6 +51,7 @@ mod metrics;
 mod million;
 mod notes;
 mod orders;
+mod page_door;
 mod page_firmware;
 mod page_fleet;
 mod page_server;

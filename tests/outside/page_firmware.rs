@@ -3,14 +3,17 @@
 mod client;
 mod deleting;
 mod disks;
+mod hostile;
 mod refusals;
 
 use super::support::server::{Setup, with_clock};
 use super::support::{Server, until};
 use client::{Browser, between, numbers};
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::thread;
+use std::time::{Duration, Instant};
 use xiaozhi_image_builder::zip::Zip;
 use xiaozhi_image_builder::{Image, merged};
 
@@ -111,9 +114,19 @@ fn an_app_image_goes_the_whole_way() {
         "{text}"
     );
     assert!(text.contains("ready: it is offered"), "{text}");
+    assert!(
+        text.contains("Known devices that it fits</dt><dd>1 "),
+        "{text}"
+    );
+    assert!(text.contains("/devices?model=lichuang-dev"), "{text}");
     assert!(!browser.get("/firmware").text().contains("is published"));
     let offered = server.offered("lichuang-dev", "1.8.0");
     assert_eq!(offered.as_deref(), Some("lichuang-dev_1.9.0.bin"));
+    until("the page to link whom it was offered", || {
+        let page = browser.get("/firmware");
+        let link = "/devices?file=lichuang-dev_1.9.0.bin";
+        page.text().contains(link).then_some(())
+    });
     // Who did it stands in the log, with the orders, and on the page.
     server.event(
         "admin.published",
@@ -133,7 +146,7 @@ fn an_app_image_goes_the_whole_way() {
 #[test]
 fn an_archive_and_a_full_flash_image_give_the_app_in_them() {
     let server = started();
-    let browser = Browser::of(&server);
+    let mut browser = Browser::of(&server);
     let image = app("2.1.0", 1);
     let flash = merged(
         &Image {
@@ -166,6 +179,16 @@ fn an_archive_and_a_full_flash_image_give_the_app_in_them() {
         let text = page.text();
         assert!(text.contains(file) && text.contains("taken from"), "{text}");
         assert!(text.contains("needs a partition named assets"), "{text}");
+        browser.language = "zh-CN";
+        let chinese = browser.get(&format!("{draft}?model={model}"));
+        browser.language = "en";
+        let chinese = chinese.text();
+        assert!(!chinese.contains(" at 0x"), "{chinese}");
+        if name == "merged-binary.bin" {
+            for part in ["ota_0（位于 0x10000）", "字节，位于 0x8000）", "分区表"] {
+                assert!(chinese.contains(part), "{part}: {chinese}");
+            }
+        }
         // Nobody is known here.
         assert!(text.contains("No device has checked in"), "{text}");
         let done = browser.post(&format!("{draft}/publish"), &[("model", model)]);
@@ -218,6 +241,33 @@ fn who_would_get_it_and_who_not_is_said_before() {
 }
 
 #[test]
+fn what_is_said_of_a_published_file_is_what_becomes_of_it() {
+    let setup = Setup::new().file("a_1.8.0.bin", app("1.8.0", 1));
+    let bin = setup.path().join("data/bin");
+    std::os::unix::fs::symlink("a_1.8.0.bin", bin.join("b_1.8.0.bin")).unwrap();
+    let config = format!("{ANY_PORT}  firmware: {{pin: {{a: 1.8.0}}}}\n");
+    let server = setup.start(&config);
+    let browser = Browser::of(&server);
+    let said = |draft: &str| {
+        let done = browser.post(&format!("{draft}/publish"), &[]);
+        assert_eq!(done.status, 303, "{}", done.text());
+        browser.get("/firmware").text().to_owned()
+    };
+    // Another version is pinned.
+    let text = said(&browser.draft("a_1.9.0.bin", &app("1.9.0", 1)));
+    let part = "a_1.9.0.bin is published: it is not offered. But gateway.firmware.pin holds the model a at 1.8.0";
+    assert!(text.contains(part), "{text}");
+    let text = said(&browser.draft("c_1.9.0.bin", &app("1.9.0", 1)));
+    let part = "c_1.9.0.bin is published: devices of the model c with the chip esp32s3 get it at their next check-in";
+    assert!(text.contains(part), "{text}");
+    // A link leads to what is replaced.
+    let draft = browser.draft("a_1.8.0.bin", &app("1.8.0", 2));
+    let page = browser.get(&format!("{draft}?replace=1"));
+    let part = "b_1.8.0.bin is a link to this name";
+    assert!(page.text().contains(part), "{}", page.text());
+}
+
+#[test]
 fn of_two_at_once_under_one_name_one_is_published_and_the_other_told() {
     let server = started();
     let browser = Browser::of(&server);
@@ -258,7 +308,13 @@ fn of_two_at_once_under_one_name_one_is_published_and_the_other_told() {
     );
     let page = browser.get(&format!("{draft}?replace=1"));
     assert!(page.text().contains("is replaced"), "{}", page.text());
-    let done = browser.post(&format!("{draft}/publish"), &[("replace", "1")]);
+    // What was not shown is not replaced, be it only that nothing was.
+    let publish = format!("{draft}/publish");
+    for over in ["", "1-2-3-4-5"] {
+        let done = browser.post(&publish, &[("replace", "1"), ("over", over)]);
+        assert_eq!(done.status, 409, "{}", done.text());
+    }
+    let done = browser.replace(draft, "replace=1");
     assert_eq!(done.status, 303, "{}", done.text());
     assert!(fs::read(server.bin().join("a_1.9.0.bin")).unwrap() == images[refused]);
     assert_eq!(folder(&server), ["a_1.9.0.bin"]);
@@ -289,8 +345,8 @@ fn a_cut_leaves_nothing_and_whoever_is_slow_goes_on() {
     // Longer than devices may be idle, and than a whole reply may take.
     let (mut stream, rest) = browser.begin("a_1.9.0.bin", &image, 10_000);
     for piece in rest.chunks(rest.len().div_ceil(8)) {
-        thread::sleep(std::time::Duration::from_millis(300));
-        std::io::Write::write_all(&mut stream, piece).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        stream.write_all(piece).unwrap();
     }
     let reply = Browser::read(&mut stream);
     assert_eq!(reply.status, 303, "{}", reply.text());
@@ -303,6 +359,36 @@ fn a_cut_leaves_nothing_and_whoever_is_slow_goes_on() {
     assert_eq!(browser.send_parts(&parts, "own").status, 400);
     assert_eq!(browser.upload("a_1.9.0.bin", b"").status, 400);
     assert_eq!(waiting(&server), 1);
+}
+
+/// A builder's line of 50 KB a second: 16 MB of them with `UPLOAD=long`, as `tests/long upload`
+/// sends them, and else a small part.
+#[test]
+fn a_file_comes_as_slowly_as_its_senders_line() {
+    let is_long = std::env::var("UPLOAD").is_ok_and(|value| value == "long");
+    let payload = if is_long { 16_000_000 } else { 100_000 };
+    let image = Image {
+        payload: (0..payload).map(|n: u32| n.to_le_bytes()[1]).collect(),
+        ..Image::new("1.9.0")
+    };
+    let image = image.build();
+    let config = format!("{ANY_PORT}  limits: {{idle: 1s}}\n");
+    let server = Setup::new().start(&config);
+    let browser = Browser::of(&server);
+    let (mut stream, rest) = browser.begin("a_1.9.0.bin", &image, 10_000);
+    let begun = Instant::now();
+    for (at, piece) in (1..).zip(rest.chunks(10_000)) {
+        // What took long is not caught up with.
+        thread::sleep((Duration::from_millis(200) * at).saturating_sub(begun.elapsed()));
+        stream.write_all(piece).unwrap();
+    }
+    let reply = Browser::read(&mut stream);
+    assert_eq!(reply.status, 303, "{}", reply.text());
+    let draft = reply.header("Location").unwrap();
+    let done = browser.post(&format!("{draft}/publish"), &[]);
+    assert_eq!(done.status, 303, "{}", done.text());
+    assert!(fs::read(server.bin().join("a_1.9.0.bin")).unwrap() == image);
+    assert_eq!((folder(&server).len(), waiting(&server)), (1, 0));
 }
 
 #[test]

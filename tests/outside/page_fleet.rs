@@ -1,9 +1,12 @@
 //! The pages of the fleet: what needs a hand, numbers, devices, one device, another try, and to
 //! forget.
 
+mod again;
 mod hostile;
 mod list;
-mod visitor;
+pub(crate) mod visitor;
+
+pub(crate) use hostile::hostile;
 
 use super::support::server::{Setup, request};
 use super::support::{Server, until};
@@ -63,7 +66,12 @@ fn image(version: &str) -> Vec<u8> {
 
 /// A check-in with a body; returns the path of the image that it is offered.
 #[track_caller]
-fn check_in_with(server: &Server, device: &str, client: &str, body: &Value) -> Option<String> {
+pub(crate) fn check_in_with(
+    server: &Server,
+    device: &str,
+    client: &str,
+    body: &Value,
+) -> Option<String> {
     let headers = [("Device-Id", device), ("Client-Id", client)];
     let body = body.to_string();
     let check_in = request("POST", "/xiaozhi/ota/", &headers, body.as_bytes());

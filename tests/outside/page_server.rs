@@ -205,6 +205,31 @@ fn a_fault_of_the_configuration_stands_until_it_is_mended() {
 }
 
 #[test]
+fn a_token_that_everybody_may_read_stands_there_until_its_file_is_shut() {
+    let setup = Setup::new();
+    let file = setup.path().join("reader");
+    private(&file, "reader-reader-reader\n");
+    let chmod = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    chmod(0o644);
+    let config =
+        "gateway:\n  admin: {listen: 0, tokens: [{name: d, role: read, token_file: reader}]}\n";
+    let server = setup.start(config);
+    let reader = Reader::of(&server);
+    reader.finds("admin-token.open");
+    // One that is not taken mends nothing.
+    server.configure(&format!("server: {{timezone_offset: later}}\n{config}"));
+    server.signal("HUP");
+    reader.finds("config.refused");
+    assert!(reader.faults().contains(&"admin-token.open".to_owned()));
+    chmod(0o600);
+    assert!(!reader.faults().contains(&"admin-token.open".to_owned()));
+    chmod(0o644);
+    server.configure(ADMIN);
+    server.signal("HUP");
+    reader.finds_no_more("admin-token.open");
+}
+
+#[test]
 fn a_file_that_is_not_used_stands_there_until_it_is() {
     let setup = Setup::new().file("firmware.bin", "x");
     let server = setup.file("esp-box_1.0.bin", "x").start(ADMIN);
@@ -254,7 +279,8 @@ fn a_certificate_stands_there_until_it_is_renewed() {
     let reader = Reader::of(&server);
     reader.finds("certificate.expired");
     let page = reader.get("/server", "en");
-    assert!(page.text().contains("days ago"), "{}", page.text());
+    let ended = "<strong class=\"bad\">ended ";
+    assert!(page.text().contains(ended), "{}", page.text());
     // A new one that is of no use is not taken, which is another finding.
     let good = fs::read(server.dir.path().join("a.key")).unwrap();
     private(&server.dir.path().join("a.key"), "x");
@@ -266,6 +292,12 @@ fn a_certificate_stands_there_until_it_is_renewed() {
     certificate(server.dir.path(), "ota.example.com", 2100);
     server.signal("HUP");
     reader.finds_no_more("certificate.expired");
+    let page = reader.get("/server", "en");
+    assert!(
+        !page.text().contains("<strong class=\"bad\">"),
+        "{}",
+        page.text()
+    );
 }
 
 #[test]

@@ -6,10 +6,11 @@ use super::show::stranger;
 use super::words::{self, words};
 use crate::admin::fleet_source::FleetSource;
 use crate::admin::parts::Sources;
+use crate::admin::query;
 use crate::admin::reply::Refusal;
 use crate::event::text::Text;
 use crate::fleet::orders::{Act, ActKind};
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use std::time::UNIX_EPOCH;
@@ -33,22 +34,44 @@ words! {
     FORGOTTEN = "已忘记", "forgotten";
 }
 
-/// Shows what people ordered.
+/// Number of acts on a page.
+const SHOWN: usize = 100;
+
+/// Shows what people ordered, a page at a time. An act that is new moves the others down: some
+/// are met twice then, and none is missed.
 pub(super) async fn acts(
     State(sources): State<Sources>,
     reader: Reader,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    let acts = sources.blocking(FleetSource::acts).await?;
+    let first = query::place(query.as_deref())?;
+    let acts = sources.single(FleetSource::acts).await?;
     let body = html! {
         div id="acts" data-live {
             @if acts.is_empty() {
                 p.soft { (reader.say(NONE)) }
             } @else {
-                (table(&reader, &acts))
+                @let after = first.saturating_add(SHOWN);
+                @let shown = acts.get(first..after.min(acts.len())).unwrap_or_default();
+                @if !shown.is_empty() { (table(&reader, shown)) }
+                (pages(&reader, first, (after < acts.len()).then_some(after)))
             }
         }
     };
     Ok(reader.page(Some(Tab::Acts), reader.say(words::ACTS), &body))
+}
+
+fn pages(reader: &Reader, first: usize, next: Option<usize>) -> Markup {
+    html! {
+        @if first > 0 || next.is_some() {
+            nav.pages aria-label=(reader.say(words::PAGES)) {
+                @if first > 0 { a href="/acts" { (reader.say(words::FIRST_PAGE)) } }
+                @if let Some(next) = next {
+                    a rel="next" href={ "/acts?after=" (next) } { (reader.say(words::NEXT_PAGE)) }
+                }
+            }
+        }
+    }
 }
 
 fn table(reader: &Reader, acts: &[Act]) -> Markup {
@@ -103,7 +126,7 @@ fn row(reader: &Reader, act: &Act) -> Markup {
                     None => "",
                 }
             }
-            td { bdi { (act.by) } }
+            td { (stranger(&act.by)) }
             td { bdi.mono { (act.from) } }
         }
     }

@@ -3,9 +3,8 @@
 
 use super::layout::Tab;
 use super::reader::Reader;
-use super::show::{self, device_path, short, stranger};
+use super::show::{self, device_path, of_path, short, stranger};
 use super::words::words;
-use crate::admin::api::of_path;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
 use crate::admin::standing::{self, FailedImage, Ordered, StandingOrders};
@@ -57,6 +56,8 @@ words! {
     THEN = "之后", "From now on";
     GIVEN_UP = "不再提供给它", "is offered to it no more";
     ONCE_MORE = "下次签到时会再给它一次", "is offered to it once more at its next check-in";
+    NOT_NOW = "现在不会给它，原因见下面的表格", "is not offered to it now: why stands below";
+    NO_FILE = "已不在固件目录中，不会给它", "is in the firmware folder no more, and not offered";
     OLDER = "以前下发过的一个固件", "an image of before";
     ORDERED = "已安排", "Ordered";
     AGAIN = "再试一次，下次签到（设备重启）时给它：", "another try, at its next check-in, which is at its next boot:";
@@ -84,7 +85,7 @@ pub(super) async fn device(
 ) -> Result<Response, Refusal> {
     crate::admin::query::nothing(query.as_deref())?;
     let id = of_path(id)?;
-    let view = sources.blocking(move |source| {
+    let view = sources.single(move |source| {
         let record = source.fleet().find(&id)?;
         let orders = StandingOrders::of(source.acts());
         Some(View {
@@ -137,7 +138,7 @@ impl View {
         };
         let why = record.why.map(|kind| kind.id);
         let words = why.map(|id| facts.why(id, lang));
-        let text = |text: Option<String>| text.map(|text| html! { bdi { (text) } });
+        let text = |text: Option<String>| text.map(|text| stranger(&text));
         let scheme = if record.is_secure { "https" } else { "http" };
         let address = record
             .address(millis(now))
@@ -161,7 +162,7 @@ impl View {
                 ANSWER,
                 words.map(|words| {
                     html! {
-                        bdi { (words) }
+                        (stranger(&words))
                         @if let Some(id) = why { " " code.soft { (id) } }
                     }
                 }),
@@ -218,11 +219,25 @@ impl View {
                         (reader.say(GIVEN_UP)) " "
                         (self.retry(reader, failed.file.as_deref(), TRY_AGAIN))
                     } @else {
-                        (reader.say(ONCE_MORE))
+                        // Another version may be pinned, or a higher one go out.
+                        @match self.fate(failed) {
+                            Some(Fate::Gets(_)) => (reader.say(ONCE_MORE)),
+                            Some(_) => a href="#now" { (reader.say(NOT_NOW)) },
+                            None => (reader.say(NO_FILE)),
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// Returns what would become of an image that failed, if it is in the folder.
+    fn fate(&self, failed: &FailedImage) -> Option<&Fate> {
+        let is_it = |one: &&Prospect| hex::encode(&one.content.0) == failed.content;
+        let all = self.prospects.iter().filter(is_it);
+        // Under several names one of them may be offered.
+        all.map(|one| &one.fate)
+            .max_by_key(|fate| matches!(fate, Fate::Gets(_)))
     }
 
     fn offers(&self, reader: &Reader) -> Markup {

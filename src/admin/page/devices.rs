@@ -49,8 +49,6 @@ words! {
     OFFER = "最近一次下发", "Newest offer";
     LAST_SEEN = "最近签到", "Last seen";
     NO_OFFER = "没有", "none";
-    FIRST = "第一页", "First page";
-    NEXT = "下一页", "Next page";
 }
 
 /// Shows a page of the devices that are asked for.
@@ -244,9 +242,9 @@ fn pages(
     };
     html! {
         @if !is_first || next.is_some() {
-            nav.pages aria-label=(reader.lang.pick("翻页", "Pages")) {
-                @if !is_first { a href=(with(None)) { (reader.say(FIRST)) } }
-                @if next.is_some() { a rel="next" href=(with(next)) { (reader.say(NEXT)) } }
+            nav.pages aria-label=(reader.say(words::PAGES)) {
+                @if !is_first { a href=(with(None)) { (reader.say(words::FIRST_PAGE)) } }
+                @if next.is_some() { a rel="next" href=(with(next)) { (reader.say(words::NEXT_PAGE)) } }
             }
         }
     }

@@ -2,8 +2,10 @@
 //! to do about it.
 
 use super::reader::Reader;
+use super::show::stranger;
 use super::words::words;
 use crate::event::{Event, Severity, Value};
+use crate::util::terminal::{one_line, shown};
 use maud::{Markup, html};
 
 words! {
@@ -34,9 +36,9 @@ pub(super) fn finding_card(reader: &Reader, finding: &Event) -> Markup {
         Severity::Error => ("hand bad", ERROR),
     };
     let lang = reader.lang;
-    let shown = finding.write(lang, &mut String::new());
+    let said = finding.write(lang, &mut String::new());
     // That something is not so is no news.
-    let unsaid = finding.unsaid(shown);
+    let unsaid = finding.unsaid(said);
     let unsaid = unsaid.filter(|(_, value)| *value != Value::Flag(false));
     let (files, others): (Vec<_>, Vec<_>) = unsaid.partition(|(name, _)| *name == "file");
     let text = |value: &Value| {
@@ -47,18 +49,18 @@ pub(super) fn finding_card(reader: &Reader, finding: &Event) -> Markup {
     html! {
         div class=(class) {
             p {
-                @for (_, file) in files { strong { bdi { (text(file)) } } ": " }
-                bdi { (finding.words(lang)) }
+                @for (_, file) in files { strong { (stranger(&text(file))) } ": " }
+                bdi { (shown(&finding.words(lang))) }
             }
             @if let Some(remedy) = finding.remedy(lang) {
-                p { strong { (reader.say(REMEDY)) } bdi { (remedy) } }
+                p { strong { (reader.say(REMEDY)) } bdi { (shown(&remedy)) } }
             }
             p.soft.small {
                 (reader.say(weight)) " · "
                 @if let Some(place) = finding.lead(lang) {
-                    (reader.say(WHERE)) bdi.mono { (place.trim_end_matches([':', '：', ' '])) } " · "
+                    (reader.say(WHERE)) span.mono { (stranger(place.trim_end_matches([':', '：', ' ']))) } " · "
                 }
-                @for (name, value) in others { bdi.mono { (name) "=" (text(value)) } " · " }
+                @for (name, value) in others { bdi.mono { (name) "=" (one_line(&text(value))) } " · " }
                 code { (finding.kind.id) }
             }
         }

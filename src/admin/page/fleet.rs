@@ -18,6 +18,7 @@ use axum::response::Response;
 use hyper::header::{HeaderName, HeaderValue};
 use maud::{Markup, html};
 use std::collections::HashMap;
+use xiaozhi_device::checkin::DEFAULT_MODEL;
 use xiaozhi_device::hex;
 
 words! {
@@ -44,8 +45,8 @@ words! {
     WAY = "从 http 到 https", "From http to https";
     WAY_OF = "设备最近一次签到使用的协议", "Devices by the scheme of their last check-in";
     SCHEME = "协议", "Scheme";
-    UNNAMED = "（未报告型号）", "(names no model)";
-    NO_VERSION = "（未报告）", "(none)";
+    UNNAMED = "（未报告，或报告为 default）", "(names none, or default)";
+    NO_VERSION = "（未报告，或报告为 0.0.0）", "(none, or 0.0.0)";
 }
 
 /// Number of rows of a table that are shown at once.
@@ -117,7 +118,7 @@ fn numbers(reader: &Reader, counts: &Counts, past: &past::Shown) -> Markup {
         section id="past" data-live aria-labelledby="past-title" {
             h2 id="past-title" { (reader.say(OVER_TIME)) }
             (past.links(reader))
-            (past.versions(reader, summary))
+            (past.versions(reader, &counts.versions))
             (past.transports(reader))
         }
     }
@@ -190,8 +191,8 @@ fn versions(reader: &Reader, summary: &Summary) -> Markup {
         let path = devices_path(&[("model", model), ("version", version)]);
         html! {
             tr {
-                td.name { @if model.is_empty() { (reader.say(UNNAMED)) } @else { (short(model)) } }
-                td.name { @if version.is_empty() { (reader.say(NO_VERSION)) } @else { (short(version)) } }
+                td.name { @if model.is_empty() || model == DEFAULT_MODEL { (reader.say(UNNAMED)) } @else { (short(model)) } }
+                td.name { @if version.is_empty() || version == "0.0.0" { (reader.say(NO_VERSION)) } @else { (short(version)) } }
                 td.n { a href=(path) { (number(*count)) } }
                 td.share { (bar(&[(0, *count)], summary.devices)) }
             }

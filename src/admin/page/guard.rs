@@ -1,33 +1,21 @@
 //! The guard of every page: nobody passes without a session and a role that is enough; what
 //! changes something comes from a form of ours.
 
-use super::reader::{LANGUAGE, Reader, address, parse};
+use super::drain::drain;
+use super::reader::{Reader, choose_language};
 use super::refused;
 use crate::admin::auth::Role;
 use crate::admin::origin::is_ours;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
-use crate::admin::route::{Access, Endpoint};
+use crate::admin::route::{Access, Brings, Endpoint};
 use crate::admin::session::Session;
 use crate::server::Peer;
 use axum::extract::{Form, FromRequest as _, FromRequestParts as _, Request, State};
 use axum::handler::Handler;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Response};
 use hyper::Method;
-use hyper::header::{HeaderValue, SET_COOKIE};
-use hyper::http::request::Parts;
-
-/// Load that a request of a page brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Brings {
-    /// Nothing: it changes nothing.
-    Nothing,
-    /// Fields of a form. The guard reads them, and a handler has them as [`Fields`].
-    Fields,
-    /// A form with a file, which the handler reads, and whose first field it has to hold
-    /// against [`Session::confirms`].
-    File,
-}
+use percent_encoding::percent_decode_str;
 
 /// Fields of a form that this session sent.
 #[derive(Debug, Clone)]
@@ -52,7 +40,7 @@ pub(super) fn page<H: Handler<T, Sources>, T: 'static>(
     let guarded = move |State(sources): State<Sources>, request: Request| {
         guarded(sources, request, role, brings, handler)
     };
-    Endpoint::new(method, path, Access::Page(role), guarded)
+    Endpoint::new(method, path, Access::Page(role, brings), guarded)
 }
 
 async fn guarded<H: Handler<T, Sources>, T: 'static>(
@@ -74,15 +62,25 @@ async fn guarded<H: Handler<T, Sources>, T: 'static>(
     };
     let seen = parts.clone();
     let refuse = |refusal: &Refusal| refused::page(refusal, Some(&reader), &seen);
-    if session.caller.role < role {
-        return refuse(&Refusal::Forbidden);
+    // No page has a name that is no text.
+    if percent_decode_str(parts.uri.path()).decode_utf8().is_err() {
+        return refuse(&Refusal::NotFound);
     }
     let is_secure = parts
         .extensions
         .get::<Peer>()
         .is_some_and(|peer| peer.secure);
-    if brings != Brings::Nothing && !is_ours(&parts.headers, is_secure) {
-        return refuse(&Refusal::Forged);
+    let is_forged = brings != Brings::Nothing && !is_ours(&parts.headers, is_secure);
+    let refusal = if session.caller.role < role {
+        Some(Refusal::Forbidden)
+    } else {
+        is_forged.then_some(Refusal::Forged)
+    };
+    if let Some(refusal) = refusal {
+        if brings == Brings::File {
+            drain(body, u64::MAX).await;
+        }
+        return refuse(&refusal);
     }
     let mut request = Request::from_parts(parts, body);
     if brings == Brings::Fields {
@@ -107,31 +105,4 @@ async fn guarded<H: Handler<T, Sources>, T: 'static>(
         Some(refusal) => refuse(refusal),
         None => reply,
     }
-}
-
-/// Takes the language that a link of ours chose, and leads to the page itself.
-pub(super) fn choose_language(parts: &Parts) -> Option<Response> {
-    let query = parts.uri.query()?;
-    let chosen = |pair: &str| pair.strip_prefix("lang=").and_then(parse);
-    let lang = query.split('&').find_map(chosen)?;
-    let others: Vec<_> = query
-        .split('&')
-        .filter(|pair| !pair.starts_with("lang="))
-        .collect();
-    let path = address(parts);
-    let path = path.split('?').next().unwrap_or("/");
-    let mut to = path.to_owned();
-    if !others.is_empty() {
-        to = format!("{path}?{}", others.join("&"));
-    }
-    let cookie = format!(
-        "{LANGUAGE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
-        lang.pick("zh", "en")
-    );
-    // `//host` would lead elsewhere.
-    let mut reply = Redirect::to(&format!("/{}", to.trim_start_matches('/'))).into_response();
-    if let Ok(cookie) = HeaderValue::try_from(cookie) {
-        reply.headers_mut().append(SET_COOKIE, cookie);
-    }
-    Some(reply)
 }

@@ -20,7 +20,6 @@ words! {
     GONE = "该文件已不在固件目录中，不会再有设备得到它",
         "The file is not in the firmware folder any more: no other device gets it";
     GIVEN_UP = "不再提供给它", "not offered to it any more";
-    ONCE_MORE = "下次签到时会再给它一次", "offered to it once more at its next check-in";
     LATEST = "最近的几台：", "The latest of them:";
     MORE_FILES = "还有其他失败的文件，见下面的表格", "Other files failed, too: see the table below";
 }
@@ -169,13 +168,8 @@ fn on_several(reader: &Reader, image: &ImageEnds, is_offered: bool) -> Markup {
                         @if let Some(board) = failed.profile.named() { " " (short(board)) }
                         " · "
                         (crate::util::fate::short(failed.end.key(), reader.lang))
-                        @if is_offered {
-                            " · "
-                            @if failed.is_given_up() {
-                                (reader.say(GIVEN_UP)) " " (again(reader, failed, file))
-                            } @else {
-                                (reader.say(ONCE_MORE))
-                            }
+                        @if is_offered && failed.is_given_up() {
+                            " · " (reader.say(GIVEN_UP)) " " (again(reader, failed, file))
                         }
                     }
                 }

@@ -8,6 +8,7 @@ use super::words;
 use crate::admin::reply::{Page, with_type};
 use crate::event::text::{Lang, Text};
 use crate::event::{Event, Severity};
+use crate::util::terminal::one_line;
 use axum::response::Response;
 use hyper::StatusCode;
 use maud::{DOCTYPE, Markup, html};
@@ -114,6 +115,7 @@ pub(super) fn reply(
     top: &Markup,
     body: &Markup,
 ) -> Response {
+    let title = one_line(title);
     let page = html! {
         (DOCTYPE)
         html lang=(lang.pick("zh-CN", "en")) {

@@ -8,6 +8,7 @@ mod assets;
 mod chart;
 mod device;
 mod devices;
+mod drain;
 mod finding;
 mod firmware;
 mod fleet;
@@ -24,13 +25,14 @@ mod sign_in;
 mod start;
 mod words;
 
-pub(super) use reader::cookie;
+pub(super) use drain::drain;
+pub(super) use reader::cookies;
 pub(super) use refused::refuse;
 pub(super) use sign_in::{instead, name as session_cookie};
 
 use super::auth::Role;
-use super::route::{Access, Endpoint};
-use guard::{Brings, page};
+use super::route::{Access, Brings, Endpoint};
+use guard::page;
 use hyper::Method;
 
 /// Returns every page, who may have it, and what it brings.

@@ -3,9 +3,8 @@
 use super::guard::Fields;
 use super::layout::Tab;
 use super::reader::Reader;
-use super::show::device_path;
+use super::show::{device_path, of_path};
 use super::words::{self, words};
-use crate::admin::api::of_path;
 use crate::admin::order::Order;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
@@ -56,9 +55,9 @@ pub(super) async fn retry(
         Some("/") => "/".to_owned(),
         _ => device_path(&id),
     };
-    let done = sources.blocking(move |source| order.retry(source, &id, file.as_deref()));
+    let done = sources.single(move |source| order.retry(source, &id, file.as_deref()));
     let (_, said) = done.await??;
-    sources.counted.counts.spoil();
+    sources.counted.spoil();
     sources.sessions.notice(&reader.session, said);
     Ok(Redirect::to(&to).into_response())
 }
@@ -72,7 +71,7 @@ pub(super) async fn ask(
     let id = of_path(id)?;
     let path = device_path(&id);
     let shown = crate::util::terminal::one_line(&id.to_string());
-    let known = sources.blocking(move |source| source.fleet().find(&id).is_some());
+    let known = sources.single(move |source| source.fleet().find(&id).is_some());
     if !known.await? {
         return Err(Refusal::NoDevice);
     }
@@ -106,9 +105,9 @@ pub(super) async fn forget(
 ) -> Result<Response, Refusal> {
     let id = of_path(id)?;
     let order = Order::of(&sources, &reader, peer);
-    let done = sources.blocking(move |source| order.forget(source, &id));
+    let done = sources.single(move |source| order.forget(source, &id));
     let said = done.await??;
-    sources.counted.counts.spoil();
+    sources.counted.spoil();
     sources.sessions.notice(&reader.session, said);
     Ok(Redirect::to("/devices").into_response())
 }

@@ -4,17 +4,19 @@ use super::chart::{COLOURS, Column, Scale, columns, key};
 use super::reader::Reader;
 use super::show::{self, message, number, percent, short};
 use super::words::words;
-use crate::admin::counted::Past;
+use crate::admin::counted::{NAMED, Past, Versions, most};
 use crate::admin::parts::Sources;
 use crate::admin::query::Span;
+use crate::admin::shared::patience;
 use crate::event::text::Text;
-use crate::fleet::{Hours, Step, Summary};
+use crate::fleet::{Hours, Step};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 use xiaozhi_device::version;
 
 words! {
@@ -45,8 +47,8 @@ words! {
 /// Number of columns in which there must be something for the longer of two views to be
 /// shown by itself.
 const ENOUGH: usize = 3;
-/// Number of versions that have a colour of their own.
-const NAMED: usize = COLOURS - 1;
+// The last colour is that of all others.
+const _: () = assert!(NAMED == COLOURS - 1);
 
 /// Counts over time, as far as they were read.
 pub(super) struct Shown {
@@ -106,17 +108,20 @@ fn offset(zone: &TimeZone, now: Timestamp) -> i64 {
 /// Reads what there is of a stretch of time; of the one that shows most where none was asked
 /// for.
 pub(super) async fn read(sources: &Sources, reader: &Reader, span: Option<Span>) -> Shown {
+    // However many are asked for.
+    let end = patience();
     if let Some(span) = span {
-        return of(sources, reader, span).await;
+        return of(sources, reader, span, end).await;
     }
-    let month = of(sources, reader, Span::Month).await;
+    let month = of(sources, reader, Span::Month, end).await;
     if month.filled() >= ENOUGH {
         return month;
     }
-    of(sources, reader, Span::Days).await
+    let days = of(sources, reader, Span::Days, end).await;
+    if days.past.is_none() { month } else { days }
 }
 
-async fn of(sources: &Sources, reader: &Reader, span: Span) -> Shown {
+async fn of(sources: &Sources, reader: &Reader, span: Span, end: Instant) -> Shown {
     let offset = offset(&reader.times.zone, reader.times.now);
     let hours = span.hours(hour((sources.clock)()), offset);
     let shared = sources.counted.past.get(span as usize);
@@ -128,7 +133,7 @@ async fn of(sources: &Sources, reader: &Reader, span: Span) -> Shown {
         }
     };
     let past = match shared {
-        Some(shared) => shared.get(make).await,
+        Some(shared) => shared.get_until(end, make).await,
         None => None,
     };
     Shown { span, past }
@@ -179,19 +184,13 @@ impl Shown {
     }
 
     /// Shows how many devices ran which version. The last column is `now`.
-    pub(super) fn versions(&self, reader: &Reader, now: &Summary) -> Markup {
+    pub(super) fn versions(&self, reader: &Reader, now: &Versions) -> Markup {
         let nothing = self.nothing(reader);
-        let mut steps: Vec<_> = self
-            .steps()
-            .iter()
-            .map(|step| step.versions.clone())
-            .collect();
-        if let Some(last) = steps.last_mut() {
-            *last = by_version(now);
-        }
-        let names = named(&steps);
+        let past = self.steps().split_last().map_or(&[][..], |(_, past)| past);
+        let names = named(past, now);
         let series: Vec<Option<String>> = names.iter().cloned().map(Some).chain([None]).collect();
-        let rows: Vec<Vec<u64>> = steps.iter().map(|step| row(step, &names)).collect();
+        let rows = past.iter().map(|step| row(step, &names));
+        let rows: Vec<Vec<u64>> = rows.chain([now.row(&names)]).collect();
         let has_others = rows
             .iter()
             .any(|row| row.last().is_some_and(|others| *others > 0));
@@ -324,43 +323,25 @@ fn numbers(row: &[u64], scale: Scale) -> String {
     }
 }
 
-/// Counts the devices of this moment by version.
-fn by_version(now: &Summary) -> BTreeMap<Option<String>, u64> {
-    let mut versions = BTreeMap::new();
-    for (_, version, count) in &now.versions {
-        *versions.entry(Some(version.clone())).or_default() += count;
-    }
-    versions
-}
-
 /// Returns the versions that most devices run, or ran, the lowest first.
-fn named(steps: &[BTreeMap<Option<String>, u64>]) -> Vec<String> {
-    let mut most: HashMap<&str, u64> = HashMap::new();
-    for (version, count) in steps.iter().flatten() {
-        if let Some(version) = version {
-            let known = most.entry(version).or_default();
-            *known = (*count).max(*known);
-        }
+fn named(past: &[Step], now: &Versions) -> Vec<String> {
+    let past = past.iter().flat_map(|step| &step.versions);
+    let past = past.filter_map(|(version, count)| Some((version.as_deref()?, *count)));
+    let now = now.most.iter().map(|(version, count)| (&**version, *count));
+    let mut highest: HashMap<&str, u64> = HashMap::new();
+    for (version, count) in past.chain(now) {
+        let known = highest.entry(version).or_default();
+        *known = count.max(*known);
     }
-    let mut most: Vec<_> = most.into_iter().collect();
-    most.sort_by(|one, other| {
-        other
-            .1
-            .cmp(&one.1)
-            .then_with(|| version::compare(other.0, one.0))
-            .then_with(|| one.0.cmp(other.0))
-    });
-    most.truncate(NAMED);
-    let mut names: Vec<_> = most
-        .into_iter()
-        .map(|(version, _)| version.to_owned())
-        .collect();
+    let names = most(highest).into_iter();
+    let mut names: Vec<_> = names.map(|(version, _)| version).collect();
     names.sort_by(|one, other| version::compare(one, other).then_with(|| one.cmp(other)));
     names
 }
 
 /// Returns the number of devices of each of these versions, and of all others.
-fn row(step: &BTreeMap<Option<String>, u64>, names: &[String]) -> Vec<u64> {
+fn row(step: &Step, names: &[String]) -> Vec<u64> {
+    let step = &step.versions;
     let count = |name: &String| step.get(&Some(name.clone())).copied().unwrap_or(0);
     let mut counts: Vec<_> = names.iter().map(count).collect();
     let is_other =
@@ -378,6 +359,7 @@ fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::Summary;
     use proptest::prelude::*;
 
     proptest! {
@@ -410,7 +392,10 @@ mod tests {
             let counts = counts
                 .iter()
                 .map(|(version, count)| (version.map(str::to_owned), *count));
-            counts.collect::<BTreeMap<_, _>>()
+            Step {
+                versions: counts.collect(),
+                ..Step::default()
+            }
         };
         let steps = [
             step(&[
@@ -426,9 +411,27 @@ mod tests {
                 (Some("1.4"), 4),
             ]),
         ];
-        let names = named(&steps);
+        let names = named(&steps, &Versions::default());
         assert_eq!(names, ["1.3", "1.4", "1.9", "1.10", "2.0"]);
         assert_eq!(row(&steps[0], &names), [0, 0, 5, 9, 0, 4]);
         assert_eq!(row(&steps[1], &names), [3, 4, 0, 0, 8, 2]);
+        // Those of this moment count beside them, of whatever model, and are never looked through.
+        let own = [
+            ("a", "1.1", 2),
+            ("b", "1.1", 5),
+            ("a", "1.9", 6),
+            ("a", "1.2", 1),
+        ];
+        let strangers = (0..20_000).map(|number| format!("9.{number}"));
+        let strangers = strangers.map(|version| ("x".to_owned(), version, 1));
+        let own = own.map(|(model, version, count)| (model.to_owned(), version.to_owned(), count));
+        let now = Versions::of(&Summary {
+            versions: own.into_iter().chain(strangers).collect(),
+            ..Summary::default()
+        });
+        assert_eq!(now.most.len(), NAMED);
+        let names = named(&steps, &now);
+        assert_eq!(names, ["1.1", "1.4", "1.9", "1.10", "2.0"]);
+        assert_eq!(now.row(&names), [7, 0, 6, 0, 0, 20_001]);
     }
 }

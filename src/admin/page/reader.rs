@@ -8,18 +8,19 @@ use crate::event::Event;
 use crate::event::text::{Lang, Text};
 use crate::util::when::Times;
 use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use hyper::HeaderMap;
 use hyper::StatusCode;
-use hyper::header::{ACCEPT_LANGUAGE, COOKIE};
+use hyper::header::{ACCEPT_LANGUAGE, COOKIE, HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
 use maud::{Markup, html};
 
 /// Name of the cookie that keeps the language which somebody chose.
-pub(super) const LANGUAGE: &str = "language";
+const LANGUAGE: &str = "language";
 
 /// Reader of a page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reader {
     pub(super) session: Session,
     pub(super) lang: Lang,
@@ -95,22 +96,23 @@ pub(super) fn address(parts: &Parts) -> String {
     at.filter(is_here).unwrap_or("/").to_owned()
 }
 
-/// Returns the value of a cookie. Of several the first counts, which is the one of the
-/// longest path (RFC 6265, section 5.4).
-pub(crate) fn cookie<'a>(head: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// Returns the values of the cookies of a name. Whoever serves another port of this host can
+/// put one of a longer path in front of ours (RFC 6265, section 5.4): no place says which is ours.
+pub(crate) fn cookies<'a>(head: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let values = head.get_all(COOKIE).iter();
-    let mut pairs = values
+    let pairs = values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
-    let found = pairs.find(|(found, _)| *found == name);
-    found.map(|(_, value)| value)
+    pairs
+        .filter(move |(found, _)| *found == name)
+        .map(|(_, value)| value)
 }
 
 /// Returns the language that was chosen, else the one that the browser asks for (RFC 9110,
 /// section 12.5.4), else English.
 pub(super) fn language(head: &HeaderMap) -> Lang {
-    if let Some(chosen) = cookie(head, LANGUAGE).and_then(parse) {
+    if let Some(chosen) = cookies(head, LANGUAGE).find_map(parse) {
         return chosen;
     }
     let mut best = (Lang::En, 0.0);
@@ -136,8 +138,35 @@ pub(super) fn language(head: &HeaderMap) -> Lang {
     best.0
 }
 
+/// Takes the language that a link of ours chose, and leads to the page itself.
+pub(super) fn choose_language(parts: &Parts) -> Option<Response> {
+    let query = parts.uri.query()?;
+    let chosen = |pair: &str| pair.strip_prefix("lang=").and_then(parse);
+    let lang = query.split('&').find_map(chosen)?;
+    let others: Vec<_> = query
+        .split('&')
+        .filter(|pair| !pair.starts_with("lang="))
+        .collect();
+    let path = address(parts);
+    let path = path.split('?').next().unwrap_or("/");
+    let mut to = path.to_owned();
+    if !others.is_empty() {
+        to = format!("{path}?{}", others.join("&"));
+    }
+    let cookie = format!(
+        "{LANGUAGE}={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
+        lang.pick("zh", "en")
+    );
+    // `//host` would lead elsewhere.
+    let mut reply = Redirect::to(&format!("/{}", to.trim_start_matches('/'))).into_response();
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
+        reply.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Some(reply)
+}
+
 /// Reads the name of a language.
-pub(super) fn parse(name: &str) -> Option<Lang> {
+fn parse(name: &str) -> Option<Lang> {
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     match () {
         () if is("zh") => Some(Lang::Zh),
@@ -149,7 +178,7 @@ pub(super) fn parse(name: &str) -> Option<Lang> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
 
     fn head(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         let mut head = HeaderMap::new();
@@ -183,6 +212,7 @@ mod tests {
         let chosen = |cookie| head(&[(ACCEPT_LANGUAGE, "zh"), (COOKIE, cookie)]);
         assert_eq!(language(&chosen("a=b; language=en")), Lang::En);
         assert_eq!(language(&chosen("language=xx")), Lang::Zh);
+        assert_eq!(language(&chosen("language=xx; language=en")), Lang::En);
     }
 
     #[test]
@@ -202,9 +232,13 @@ mod tests {
     #[test]
     fn a_cookie_is_found_by_its_whole_name() {
         let head = head(&[(COOKIE, "xa=1;a=2; a=3"), (COOKIE, "b = 4; c=5=6")]);
-        for (name, value) in [("a", Some("2")), ("xa", Some("1")), ("c", Some("5=6"))] {
-            assert_eq!(cookie(&head, name), value, "{name}");
+        for (name, values) in [
+            ("a", &["2", "3"][..]),
+            ("xa", &["1"]),
+            ("c", &["5=6"]),
+            ("d", &[]),
+        ] {
+            assert!(cookies(&head, name).eq(values.iter().copied()), "{name}");
         }
-        assert_eq!(cookie(&head, "d"), None);
     }
 }

@@ -1,15 +1,17 @@
 //! Refusals, as pages in the reader's language.
 
-use super::layout::reply;
-use super::reader::{Reader, address, language};
+use super::layout;
+use super::reader::{Reader, address, choose_language, language};
 use super::words;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
+use crate::admin::session::Session;
 use crate::event::text::{Lang, Text};
+use crate::util::terminal::shown;
 use axum::extract::FromRequestParts as _;
 use axum::response::{IntoResponse as _, Response};
-use hyper::StatusCode;
 use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
 use maud::html;
 
 /// Shows why a page, or an act, is not had. `reader` is `None` for whoever is not signed in.
@@ -21,25 +23,39 @@ pub(super) fn page(refusal: &Refusal, reader: Option<&Reader>, parts: &Parts) ->
         Refusal::NotFound | Refusal::NoDevice | Refusal::NoFile => words::NOT_FOUND,
         _ => words::REFUSED,
     };
+    let back = back(parts, plain.status() != StatusCode::NOT_FOUND);
     let body = html! {
-        div.notice.bad role="alert" { p { bdi { (in_words(refusal, lang)) } } }
-        p { a href=(back(parts, plain.status() != StatusCode::NOT_FOUND)) { (words::BACK.to(lang)) } }
+        div.notice.bad role="alert" { p { bdi { (shown(&in_words(refusal, lang))) } } }
+        p { a href=(back) { (words::BACK.to(lang)) } }
     };
     let title = title.to(lang);
-    let mut shown = match reader {
+    let mut reply = match reader {
+        // What a form was sent to is no page in any language.
+        Some(reader) if parts.method == Method::POST => {
+            let reader = Reader {
+                at: back,
+                ..reader.clone()
+            };
+            reader.page_with(plain.status(), None, title, &body)
+        }
         Some(reader) => reader.page_with(plain.status(), None, title, &body),
-        None => reply(plain.status(), lang, title, &html! {}, &body),
+        None => layout::reply(plain.status(), lang, title, &html! {}, &body),
     };
     for (name, value) in plain.headers() {
-        if !shown.headers().contains_key(name) {
-            shown.headers_mut().insert(name, value.clone());
+        if !reply.headers().contains_key(name) {
+            reply.headers_mut().insert(name, value.clone());
         }
     }
-    shown
+    reply
 }
 
-/// Shows whoever signed in why there is no page.
+/// Shows why there is no page, in its frame to whoever signed in.
 pub(crate) async fn refuse(refusal: &Refusal, sources: &Sources, mut parts: Parts) -> Response {
+    if parts.extensions.get::<Session>().is_some()
+        && let Some(chosen) = choose_language(&parts)
+    {
+        return chosen;
+    }
     let reader = Reader::from_request_parts(&mut parts, sources).await.ok();
     page(refusal, reader.as_ref(), &parts)
 }
@@ -110,10 +126,16 @@ fn in_words(refusal: &Refusal, lang: Lang) -> String {
             "this device was not offered a file of this name",
         ),
         Refusal::LongBody(_) => Text::new("发送的内容太长", "what was sent is too long"),
-        Refusal::Late => Text::new("耗时过长，请重试", "this took too long: try again"),
-        Refusal::BadQuery(_) | Refusal::BadBody(_) => {
-            Text::new("请求无法理解", "the request cannot be understood")
-        }
+        Refusal::Late => Text::new(
+            "耗时过长，操作可能仍会完成：请先查看结果，再决定是否重试",
+            "this took too long, and may be done all the same: look what came of it before you try again",
+        ),
+        Refusal::BadQuery(_) => Text::new("请求无法理解", "the request cannot be understood"),
+        // What a form of ours lacks says nothing to whoever filled it in.
+        Refusal::BadBody(_) => Text::new(
+            "表单无法读取：请返回，重新载入页面后再试",
+            "the form cannot be read: go back, load the page again, and try once more",
+        ),
         Refusal::Said(_, why) => return why.message(lang),
         Refusal::NotKept(_) => Text::new(
             "无法写下这个操作，因此没有执行",
@@ -121,10 +143,10 @@ fn in_words(refusal: &Refusal, lang: Lang) -> String {
         ),
     };
     let words = words.to(lang);
+    let between = lang.pick("：", ": ");
     match refusal {
-        Refusal::BadQuery(why) | Refusal::BadBody(why) | Refusal::NotKept(why) => {
-            format!("{words}: {why}")
-        }
+        Refusal::BadQuery(part) => format!("{words}{between}{}", part.words(lang)),
+        Refusal::NotKept(why) => format!("{words}{between}{}", why.message(lang)),
         _ => words.to_owned(),
     }
 }

@@ -1,14 +1,22 @@
 //! Small things that several pages show: texts of strangers, links, numbers. Pure.
 
+use crate::admin::api;
+use crate::admin::reply::Refusal;
 use crate::event::Event;
 use crate::event::text::Lang;
 use crate::fleet::{DeviceId, OfferEnd};
 use crate::util::terminal::{one_line, shown};
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Number of characters of a stranger's text that are shown where there is little room.
 const SHORT: usize = 40;
+/// Sign in front of an id that is written in base64.
+const SIGN: char = '=';
 /// Characters that stay as they are in an address.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -37,9 +45,25 @@ pub(super) fn short(text: &str) -> Markup {
     html! { bdi { (line) } }
 }
 
-/// Returns the address of a device's page.
+/// Returns the address of a device's page. Browsers take an id of dots for a step of the path,
+/// however it is written: such a one stands there in base64, behind a sign, and so does one that
+/// begins with that sign.
 pub(super) fn device_path(id: &DeviceId) -> String {
-    format!("/devices/{}", encoded(&id.to_string()))
+    let id = id.to_string();
+    if matches!(&*id, "." | "..") || id.starts_with(SIGN) {
+        return format!("/devices/{SIGN}{}", URL_SAFE_NO_PAD.encode(&id));
+    }
+    format!("/devices/{}", encoded(&id))
+}
+
+/// Returns the id in the path of a device's page. No device has one that is no text.
+pub(super) fn of_path(id: Result<Path<String>, PathRejection>) -> Result<DeviceId, Refusal> {
+    let id = api::of_path(id)?;
+    let text = id.to_string();
+    let written = text.strip_prefix(SIGN);
+    let bytes = written.and_then(|written| URL_SAFE_NO_PAD.decode(written).ok());
+    let read = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(read.map_or(id, |read| DeviceId::new(&read)))
 }
 
 /// Links a device's page.
@@ -138,6 +162,34 @@ mod tests {
             prop_assert!(path.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'<'));
             let id = DeviceId::new(&text);
             prop_assert_eq!(device_path(&id).matches('/').count(), 2);
+        }
+    }
+
+    /// What stands behind the last slash of a device's address, as the server gets it.
+    fn last(path: &str) -> String {
+        let (_, last) = path.rsplit_once('/').unwrap();
+        let last = percent_encoding::percent_decode_str(last);
+        last.decode_utf8().unwrap().into_owned()
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_has_a_page_that_a_browser_can_ask_for(text in "[.=]{0,3}\\PC{0,4}") {
+            let id = DeviceId::new(&text);
+            let path = device_path(&id);
+            prop_assert!(!path.ends_with("/.") && !path.ends_with("/.."), "{path}");
+            prop_assert_eq!(of_path(Ok(Path(last(&path)))), Ok(id));
+        }
+    }
+
+    #[test]
+    fn ids_of_dots_have_pages() {
+        for (id, path) in [
+            (".", "/devices/=Lg"),
+            ("..", "/devices/=Li4"),
+            ("...", "/devices/..."),
+        ] {
+            assert_eq!(device_path(&DeviceId::new(id)), path);
         }
     }
 

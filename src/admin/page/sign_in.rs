@@ -1,8 +1,8 @@
 //! Sign-in by token, and sign-out.
 
-use super::guard::{Fields, choose_language};
+use super::guard::Fields;
 use super::layout::{other_language, reply};
-use super::reader::{Reader, address, cookie, language};
+use super::reader::{Reader, address, choose_language, cookies, language};
 use super::words::words;
 use crate::admin::gate::Gate;
 use crate::admin::origin::is_ours;
@@ -94,7 +94,7 @@ pub(super) async fn sign_in(State(sources): State<Sources>, request: Request) ->
         Err(_) => return form(&parts, StatusCode::UNAUTHORIZED, &to, Some(WRONG.to(lang))),
     };
     // A name that was there before is nobody's any more.
-    if let Some(old) = cookie(&parts.headers, name(peer.secure)) {
+    for old in cookies(&parts.headers, name(peer.secure)) {
         sources.sessions.end(old);
     }
     let Some(session) = sources.sessions.begin(&token, (sources.clock)()) else {
@@ -118,7 +118,7 @@ pub(super) async fn sign_out(
         .extensions
         .get::<Peer>()
         .is_some_and(|peer| peer.secure);
-    if let Some(session) = cookie(&parts.headers, name(is_secure)) {
+    for session in cookies(&parts.headers, name(is_secure)) {
         sources.sessions.end(session);
     }
     let mut reply = Redirect::to("/sign-in").into_response();

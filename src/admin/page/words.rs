@@ -22,5 +22,8 @@ words! {
     MAY_LOOK = "（只能查看）", " (may look only)";
     BACK = "返回", "Back";
     REFUSED = "没有完成", "That was not done";
+    PAGES = "翻页", "Pages";
+    FIRST_PAGE = "第一页", "First page";
+    NEXT_PAGE = "下一页", "Next page";
     NOT_FOUND = "这里什么也没有", "There is nothing here";
 }

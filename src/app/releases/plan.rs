@@ -11,8 +11,11 @@ use crate::firmware::entry_of;
 use crate::firmware::publish::{PublishError, Room, Source, Target};
 use crate::firmware::snapshot::Snapshot;
 use crate::fleet::{Crowd, Fleet};
+use crate::util::file_state::FileState;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::Path;
 use xiaozhi_device::version::Version;
 
 /// Number of models that are suggested.
@@ -23,15 +26,23 @@ pub(super) struct Planner<'a> {
     settings: &'a Settings,
     fleet: &'a Fleet,
     snapshot: &'a Snapshot,
+    /// Number of bytes that stay free on the disk of the firmware folder.
+    spare: u64,
     crowd: OnceCell<Crowd>,
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(settings: &'a Settings, fleet: &'a Fleet, snapshot: &'a Snapshot) -> Self {
+    pub(super) fn new(
+        settings: &'a Settings,
+        fleet: &'a Fleet,
+        snapshot: &'a Snapshot,
+        spare: u64,
+    ) -> Self {
         Self {
             settings,
             fleet,
             snapshot,
+            spare,
             crowd: OnceCell::new(),
         }
     }
@@ -100,13 +111,16 @@ impl<'a> Planner<'a> {
     ) -> Result<Box<Ready>, PublishError> {
         let catalogue = &self.settings.catalogue;
         let (told, target) = self.target(source, draft, wish)?;
-        source.rehearse(&target, None, wish.replaces, &mut Room::default())?;
+        let over = tag_of(&target.path).filter(|_| wish.replaces);
+        let mut room = Room::beside(self.spare);
+        source.rehearse(&target, None, wish.replaces, &mut room)?;
         let version = Version::new(&target.version);
         let folder = models(&catalogue.dir);
         let (effect, lower) = effect(self.settings, &folder, (&target.model, &version), source);
         let is_asked = wish.version.is_some();
         let mut warnings = publishing::remarks(source, &target, is_asked, catalogue);
         warnings.extend(lower);
+        warnings.extend(publishing::links(&target, catalogue));
         let mut hints = Vec::new();
         if let (Some(model), Some((other, devices))) = (&told.model, &told.instead_of) {
             hints.push(event!(
@@ -131,7 +145,8 @@ impl<'a> Planner<'a> {
         });
         Ok(Box::new(Ready {
             file: target.file(),
-            replaces: target.path.exists(),
+            replaces: over.is_some(),
+            over,
             model: target.model,
             effect: effect.foretold(),
             forecast,
@@ -166,20 +181,58 @@ impl<'a> Planner<'a> {
 
     /// Suggests the models that have files here, and those that known devices report.
     fn needs_model(&self, candidates: Vec<String>) -> Needs {
-        let mut known: BTreeSet<_> = models(&self.settings.catalogue.dir).into_keys().collect();
+        let mut reported = Reported::default();
         self.fleet.each(|_, record| {
-            if let Some(named) = record.profile.named()
-                && known.len() < SUGGESTED
-                && !known.contains(named)
-            {
-                known.insert(named.to_owned());
+            if let Some(named) = record.profile.named() {
+                reported.add(named, record.is_settled);
             }
         });
+        let of_files = models(&self.settings.catalogue.dir).into_keys();
         Needs::Model {
             candidates,
-            known: known.into_iter().collect(),
+            known: reported.behind(of_files),
         }
     }
+}
+
+/// Models that devices report. Anybody can invent some: those of newcomers come last, and take
+/// no place of others.
+#[derive(Debug, Default)]
+struct Reported {
+    /// Number of settled devices by model.
+    settled: HashMap<String, u64>,
+    newcomers: BTreeSet<String>,
+}
+
+impl Reported {
+    fn add(&mut self, named: &str, is_settled: bool) {
+        if is_settled {
+            match self.settled.get_mut(named) {
+                Some(devices) => *devices += 1,
+                None => drop(self.settled.insert(named.to_owned(), 1)),
+            }
+        } else if self.newcomers.len() < SUGGESTED && !self.newcomers.contains(named) {
+            self.newcomers.insert(named.to_owned());
+        }
+    }
+
+    /// Returns some models, and behind them those that most devices report.
+    fn behind(self, first: impl Iterator<Item = String>) -> Vec<String> {
+        let mut settled: Vec<_> = self.settled.into_iter().collect();
+        settled.sort_by(|(one, many), (other, more)| more.cmp(many).then_with(|| one.cmp(other)));
+        let settled = settled.into_iter().map(|(model, _)| model);
+        let mut seen = HashSet::new();
+        let all = first.chain(settled).chain(self.newcomers);
+        all.filter(|model| seen.insert(model.clone()))
+            .take(SUGGESTED)
+            .collect()
+    }
+}
+
+/// Returns the tag of what has a path now.
+pub(super) fn tag_of(path: &Path) -> Option<String> {
+    let about = fs::symlink_metadata(path).ok()?;
+    Some(FileState::from(&about).tag())
 }
 
 fn inside(source: &Source) -> Inside {
@@ -187,7 +240,30 @@ fn inside(source: &Source) -> Inside {
     Inside {
         size: source.inspection.size,
         app: app_of(source).cloned(),
-        place: (!origin.is_whole()).then(|| origin.in_words()),
+        place: origin.in_words(),
         left: origin.left.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_take_no_models_place() {
+        let mut reported = Reported::default();
+        for stranger in 0..1000 {
+            reported.add(&format!("a{stranger:03}"), false);
+        }
+        for (model, devices) in [("few", 1), ("many", 3), ("of-a-file", 2)] {
+            for _ in 0..devices {
+                reported.add(model, true);
+            }
+        }
+        reported.add("many", false);
+        let files = ["z-of-a-file", "of-a-file"].map(str::to_owned);
+        let known = reported.behind(files.into_iter());
+        assert_eq!(known[..4], ["z-of-a-file", "of-a-file", "many", "few"]);
+        assert_eq!((known.len(), &*known[4]), (SUGGESTED, "a000"));
     }
 }

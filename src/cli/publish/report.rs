@@ -1,6 +1,7 @@
 //! Words on each file that was to be published, for people and for programs.
 
 use super::super::forecast::Fleet;
+use crate::event::text::Lang;
 use crate::firmware::publish::{Origin, PublishError, Source, Target};
 use crate::util::terminal::{file_name, one_line};
 use anyhow::anyhow;
@@ -115,8 +116,8 @@ impl Row {
         } = &source.origin;
         self.member.clone_from(member);
         self.slot.clone_from(slot);
-        self.left.clone_from(left);
-        self.place = (!source.origin.is_whole()).then(|| source.origin.in_words());
+        self.left = left.iter().map(|part| part.in_words(Lang::En)).collect();
+        self.place = source.origin.in_words().map(|place| place.to_string());
     }
 
     /// Takes the name that it gets.

@@ -73,6 +73,13 @@ kinds! { PUBLISHING:
         "固件 2.x 需要名为 assets 的分区：刷入 1.x 的设备没有它，在用数据线刷入一次 2.x 之前不会收到它",
         "firmware 2.x needs a partition named assets: a device on which 1.x was flashed has none, and is not offered it until 2.x \
          was flashed by cable once");
+    /// The app slot of a full flash image.
+    PUBLISH_SLOT = why("publish.slot", &["slot", "offset"], "{slot}（位于 {offset}）", "{slot} at {offset}");
+    /// A member of an archive, and what is taken out of that.
+    PUBLISH_MEMBER = why("publish.member", &["member", "slot?"], "{member}{，|slot|}", "{member}{, |slot|}");
+    /// A part of a full flash image that is not published.
+    PUBLISH_PART = why("publish.part", &["what", "bytes", "offset"],
+        "{what}（{bytes} 字节，位于 {offset}）", "{what} ({bytes} bytes at {offset})");
     /// Its place may not outlive a power cut.
     PUBLISH_UNSYNCED = why("publish.unsynced", &["reason"],
         "该目录所在的文件系统无法确认写入（{reason}）：如果一分钟内断电，这次操作可能丢失；断电后请查看",
@@ -188,9 +195,21 @@ kinds! { PUBLISHING:
         "处理办法：以可写方式重新挂载（mount -o remount,rw {'mount'}），或将 gateway.firmware.dir 改为可写的目录",
         "Remedy: mount it so that it can be written (mount -o remount,rw {'mount'}), or set gateway.firmware.dir to a folder that can be");
     /// A file is published, as whoever did it reads it.
-    PAGE_PUBLISHED = why("page.published", &["file", "warning?"],
-        "{file} 已发布，设备下次签到（开机）时收到{。请注意：|warning|}",
-        "{file} is published: devices get it at their next check-in, which is at their next boot{. Note: |warning|}");
+    PAGE_PUBLISHED = why("page.published", &["file", "effect", "lower?", "warning?"],
+        "{file} 已发布：{effect}{。|lower|}{。请注意：|warning|}",
+        "{file} is published: {effect}{. But |lower|}{. Note: |warning|}");
+    /// A file is published, and the catalogue does not take it.
+    PAGE_UNOFFERED = why("page.unoffered", &["file", "why", "warning?"],
+        "{file} 已放入固件目录，但不会下发：{why}{。请注意：|warning|}",
+        "{file} is in the firmware folder, but is not offered: {why}{. Note: |warning|}");
+    /// A file is there, and cannot be fetched.
+    PAGE_UNREADABLE = why("page.unreadable", &["file", "reason"],
+        "无法读取 {file}（{reason}）。请检查固件目录所在的磁盘和该文件的权限，然后重试",
+        "{file} cannot be read ({reason}): see to the disk of the firmware folder and to the rights of the file, then try again");
+    /// A link of the folder leads to what is replaced.
+    PUBLISH_LINKED = why("publish.linked", &["link"],
+        "链接 {link} 指向这个文件名：通过它得到文件的设备也会收到新内容",
+        "{link} is a link to this name: devices that get it by that name get the new content, too");
     /// A file is deleted.
     PAGE_DELETED = why("page.deleted", &["file", "warning?"],
         "{file} 已删除{。请注意：|warning|}", "{file} is deleted{. Note: |warning|}");

@@ -133,6 +133,11 @@ kinds! { STATE:
         "无法将已有的命令写回 {file}（{error}）：它们现在仍然有效，但重启后会丢失；会一直重试。",
         "the orders in force could not be written to {file} again ({error}): they hold, but a restart would forget them; it is tried again.")
         .remedy("检查磁盘空间和该文件的权限；无需重启。", "see to the room on its disk and to the rights of the file; no restart is needed.");
+    /// An act that was not done stands among those that were.
+    ORDERS_STAND = Kind::new("orders.stand", Warning, "state", &["error"],
+        "刚才的发布或删除没有成功，但“操作记录”里仍列着它（{error}）。",
+        "a file was not published, or not deleted, just now, and still stands among the acts ({error}).")
+        .remedy("检查磁盘空间；这条记录可以忽略。", "see to the room on the disk; that act may be passed over.");
     /// No order is taken where others cannot be read.
     ORDERS_UNKNOWN = why("orders.unknown", &["file"],
         "未接受该命令：{file} 中已有的命令无法读取，见日志中的 orders.newer 或 orders.unreadable",

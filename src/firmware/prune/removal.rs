@@ -260,6 +260,12 @@ impl Single {
         Ok(Self { item, _turn: turn })
     }
 
+    /// Returns the tag of the state in which it was looked at.
+    pub(crate) fn tag(&self) -> String {
+        let state = self.item.state.as_ref();
+        state.map(FileState::tag).unwrap_or_default()
+    }
+
     /// Removes it. Its release notes stay.
     ///
     /// # Errors
@@ -326,6 +332,14 @@ fn links(dir: &Path) -> io::Result<Vec<Link>> {
     }
     links.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(links)
+}
+
+/// Returns the names of the links in a folder that lead to a file of it, as far as they can be
+/// read.
+pub(crate) fn links_to(dir: &Path, file: &str) -> Vec<String> {
+    let links = links(dir).unwrap_or_default().into_iter();
+    let here = links.filter(|link| link.inside.as_deref().is_some_and(|inside| inside == file));
+    here.map(|link| link.name).collect()
 }
 
 /// Returns the release notes whose image is not there.

@@ -4,7 +4,7 @@ use super::super::Unusable;
 use super::super::archive::ArchiveFault;
 use super::super::notes::NotesError;
 use crate::event::text::{Lang, Text};
-use crate::event::{Event, event};
+use crate::event::{Event, Value, event};
 use crate::util::paths::absolute;
 use std::fmt;
 use std::io;
@@ -50,7 +50,7 @@ pub(crate) enum PublishError {
         /// The file to be published.
         path: PathBuf,
         /// Place of the app in it.
-        inside: String,
+        inside: Option<Event>,
         /// The reason why the catalogue would refuse it.
         why: Event,
     },
@@ -149,7 +149,7 @@ impl PublishError {
     /// Returns the reason, without what to type against it. Paths in it are those that `shown`
     /// makes of them.
     fn event(&self, shown: impl Fn(&Path) -> String) -> Event {
-        let refused = |path: &Path, inside: Option<&str>, why: Event| {
+        let refused = |path: &Path, inside: Value, why: Event| {
             event!(
                 PUBLISH_REFUSED,
                 path = shown(path),
@@ -161,14 +161,16 @@ impl PublishError {
             Self::Source { path, reason } => {
                 event!(PUBLISH_UNREADABLE, path = shown(path), reason = reason)
             }
-            Self::Unusable { path, why } => refused(path, None, why.into()),
-            Self::Archive { path, fault } => refused(path, None, Event::from(&**fault)),
+            Self::Unusable { path, why } => refused(path, Value::Absent, why.into()),
+            Self::Archive { path, fault } => refused(path, Value::Absent, Event::from(&**fault)),
             Self::Flash {
                 path,
                 member,
                 fault,
-            } => refused(path, member.as_deref(), Event::from(&**fault)),
-            Self::Inside { path, inside, why } => refused(path, Some(inside), why.clone()),
+            } => refused(path, member.as_deref().into(), Event::from(&**fault)),
+            Self::Inside { path, inside, why } => {
+                refused(path, inside.as_ref().into(), why.clone())
+            }
             Self::NoImage { path, foreign } => {
                 let (path, what) = (shown(path), Event::from(foreign));
                 if foreign.is_data() {

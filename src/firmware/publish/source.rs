@@ -8,7 +8,8 @@ use super::super::archive::{self, Packed};
 use super::super::folder::scan;
 use super::super::{FolderSettings, offerable};
 use super::PublishError;
-use crate::event::Event;
+use crate::event::text::Text;
+use crate::event::{Event, Value, event};
 use crate::util::durable::{self, Draft};
 use crate::util::file_state::FileState;
 use std::fs;
@@ -43,7 +44,7 @@ pub(crate) struct Origin {
     /// Offset of the slot in the flash, in bytes.
     pub(crate) offset: Option<u64>,
     /// Parts of the file that are not published.
-    pub(crate) left: Vec<String>,
+    pub(crate) left: Vec<Value>,
 }
 
 impl Origin {
@@ -53,13 +54,15 @@ impl Origin {
     }
 
     /// Names the place: `merged-binary.bin, ota_0 at 0x20000`.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> Option<Event> {
         let slot = self.slot.as_ref().map(|slot| {
-            let at = self.offset.map(|offset| format!(" at {offset:#x}"));
-            slot.clone() + &at.unwrap_or_default()
+            let offset = format!("{:#x}", self.offset.unwrap_or_default());
+            event!(PUBLISH_SLOT, slot = slot, offset = offset)
         });
-        let places: Vec<_> = self.member.iter().cloned().chain(slot).collect();
-        places.join(", ")
+        match &self.member {
+            None => slot,
+            Some(member) => Some(event!(PUBLISH_MEMBER, member = member, slot = slot)),
+        }
     }
 }
 
@@ -187,7 +190,7 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
     let mut bytes = if is_zip(&bytes) {
         let packed = unpack(path, bytes)?;
         origin.member = Some(packed.member);
-        origin.left = packed.left;
+        origin.left = packed.left.into_iter().map(Value::from).collect();
         packed.bytes
     } else {
         bytes
@@ -210,9 +213,17 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
         origin.slot = Some(app.slot);
         origin.offset = Some(from);
         let parts = app.left.iter();
-        origin.left.extend(
-            parts.map(|part| format!("{} ({} bytes at {:#x})", part.what, part.bytes, part.offset)),
-        );
+        origin.left.extend(parts.map(|part| {
+            let offset = format!("{:#x}", part.offset);
+            let what = part_name(&part.what);
+            let part = event!(
+                PUBLISH_PART,
+                what = what,
+                bytes = part.bytes,
+                offset = offset
+            );
+            part.into()
+        }));
         // In place: a copy would hold a large flash twice.
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
         bytes.truncate(from.saturating_add(length));
@@ -225,6 +236,15 @@ fn take_out(path: &Path, bytes: Vec<u8>) -> Result<Source, PublishError> {
         state: None,
         content: Content::Held(bytes),
     })
+}
+
+/// Names a part of a flash: what has no label of its own is named in the reader's language.
+fn part_name(what: &str) -> Value {
+    match what {
+        "partition table" => Text::new("分区表", "partition table").into(),
+        "bootloader" => Text::new("引导程序", "bootloader").into(),
+        label => label.into(),
+    }
 }
 
 /// Opens an archive, whose bytes are let go.

@@ -31,6 +31,13 @@ const BLOCK: u64 = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Room(u64);
 
+impl Room {
+    /// Begins with bytes that are to stay free.
+    pub(crate) fn beside(spare: u64) -> Self {
+        Self(spare)
+    }
+}
+
 impl Source {
     /// Makes the image durable and gives it its name, in one step: before it the server sees
     /// nothing, after it the whole file. Its notes are there before it, and go where it

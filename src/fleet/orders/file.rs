@@ -91,6 +91,14 @@ impl File {
         self.entries.push(entry);
     }
 
+    /// Takes the newest act that is this one away.
+    pub(super) fn take_back(&mut self, entry: &Entry) {
+        let mut entries = self.entries.iter();
+        if let Some(at) = entries.rposition(|known| known.raw == entry.raw) {
+            self.entries.remove(at);
+        }
+    }
+
     /// Adds the acts of another file behind these, without those that are here already.
     /// Returns whether there were any. Where a device was forgotten in that one it is in this
     /// one, too.
@@ -175,8 +183,9 @@ impl File {
         found
     }
 
-    /// Leaves out the oldest acts above a bound, those in force last, and returns the text of
-    /// what stays.
+    /// Leaves out the oldest acts above a bound, and returns the text of what stays. Retries
+    /// in force go last, and a quarter is for what is no retry: no number of those may push
+    /// out the act that is just written down.
     pub(super) fn bounded(&mut self, acts: usize, bytes: usize) -> String {
         let mut limit = acts;
         loop {
@@ -193,15 +202,22 @@ impl File {
         let Some(mut many) = self.entries.len().checked_sub(limit) else {
             return;
         };
-        let in_force = self.in_force();
+        let mut stays = self.in_force();
+        let places = self.entries.iter().enumerate().rev();
+        let others = places.filter(|(_, entry)| !entry.is_retry());
+        stays.extend(others.map(|(at, _)| at).take(limit / 4));
         let mut at = 0;
         self.entries.retain(|_| {
-            let goes = many > 0 && !in_force.contains(&at);
+            let goes = many > 0 && !stays.contains(&at);
             at += 1;
             many -= usize::from(goes);
             !goes
         });
-        self.entries.drain(..many);
+        self.entries.retain(|entry| {
+            let goes = many > 0 && entry.is_retry();
+            many -= usize::from(goes);
+            !goes
+        });
     }
 
     /// Returns the text of the file, an act a line.
@@ -251,6 +267,11 @@ impl Entry {
     fn read(raw: Value) -> Self {
         let act = read_act(&raw);
         Self { raw, act }
+    }
+
+    fn is_retry(&self) -> bool {
+        let act = self.act.as_ref();
+        act.is_some_and(|act| act.kind == ActKind::Retry)
     }
 
     /// Returns whose order it was, where it is about a device that was forgotten.

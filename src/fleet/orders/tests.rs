@@ -234,6 +234,10 @@ fn what_was_done_to_files_is_kept_and_orders_nothing() {
     };
     note(ActKind::Publish, "a_1.0.bin", Some([7; 16]), 1).unwrap();
     note(ActKind::Delete, "b_1.0.bin", None, 2).unwrap();
+    // What was not done is taken back, and nothing else of its name.
+    let undone = note(ActKind::Delete, "b_1.0.bin", None, 3).unwrap();
+    orders.take_back(&undone).unwrap();
+    orders.take_back(&undone).unwrap();
     orders
         .forget("a_1.0.bin", "admin", "::1", second(3))
         .unwrap();
@@ -434,9 +438,13 @@ fn the_oldest_go_and_those_in_force_last() {
         file.push(Entry::of(&act(ActKind::Retry, Some(format!("d{at}")), at)));
     }
     file.bounded(4, LONGEST);
-    assert_eq!(ats(&file), [9, 8, 7, 6]);
+    // A quarter is for what is no retry.
+    assert_eq!(ats(&file), [9, 8, 7, 5]);
+    file.push(Entry::of(&act(ActKind::Publish, None, 10)));
+    file.bounded(4, LONGEST);
+    assert_eq!(ats(&file), [10, 9, 8, 7]);
     // Ids are anybody's, and the file is read whole.
-    for at in 10..=30 {
+    for at in 11..=30 {
         file.push(Entry::of(&act(ActKind::Retry, Some("x".repeat(1000)), at)));
     }
     assert!(file.bounded(KEPT, 10_000).len() <= 10_000);

@@ -104,6 +104,26 @@ impl<'a> Browser<'a> {
         self.send_form(path, &form)
     }
 
+    /// Deletes a file, as the page that shows what follows does.
+    #[track_caller]
+    pub(super) fn delete(&self, file: &str) -> Reply {
+        let path = format!("/firmware/files/{file}/delete");
+        let page = self.get(&path);
+        let shown = between(page.text(), "name=\"shown\" value=\"", "\"").unwrap();
+        self.post(&path, &[("shown", shown)])
+    }
+
+    /// Publishes a draft in the place of a file, as the page of `query` does.
+    #[track_caller]
+    pub(super) fn replace(&self, draft: &str, query: &str) -> Reply {
+        let page = self.get(&format!("{draft}?{query}"));
+        let over = between(page.text(), "name=\"over\" value=\"", "\"").unwrap();
+        self.post(
+            &format!("{draft}/publish"),
+            &[("replace", "1"), ("over", over)],
+        )
+    }
+
     #[track_caller]
     fn send_form(&self, path: &str, form: &str) -> Reply {
         let origin = format!("http://{}", self.host());

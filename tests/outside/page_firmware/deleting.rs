@@ -1,7 +1,7 @@
 //! Deleting: what follows is said first, and nothing else goes.
 
 use super::super::support::server::Setup;
-use super::client::{Browser, numbers};
+use super::client::{Browser, between, numbers};
 use super::{ANY_PORT, app, folder};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -41,7 +41,7 @@ fn what_follows_is_said_and_then_it_is_gone() {
     }
     // Looking changes nothing.
     assert_eq!(folder(&server).len(), 4);
-    let done = browser.post("/firmware/files/a_1.9.0.bin/delete", &[]);
+    let done = browser.delete("a_1.9.0.bin");
     assert_eq!(done.status, 303, "{}", done.text());
     assert_eq!(folder(&server), ["a_1.8.0.bin", "a_1.9.0.md", "b_1.0.bin"]);
     server.event(
@@ -57,7 +57,7 @@ fn what_follows_is_said_and_then_it_is_gone() {
     assert!(browser.get("/acts").text().contains("delete a file"));
     assert_eq!(server.offered("a", "1.7.0"), None);
     // One that is refused goes, too; one that is gone is gone.
-    let done = browser.post("/firmware/files/b_1.0.bin/delete", &[]);
+    let done = browser.delete("b_1.0.bin");
     assert_eq!(done.status, 303, "{}", done.text());
     assert_eq!(
         browser.post("/firmware/files/b_1.0.bin/delete", &[]).status,
@@ -77,9 +77,35 @@ fn what_devices_get_in_its_place_is_counted() {
     let browser = Browser::of(&server);
     let page = browser.get("/firmware/files/a_1.9.0.bin/delete");
     assert!(page.text().contains("a_1.8.0.bin"), "{}", page.text());
-    browser.post("/firmware/files/a_1.9.0.bin/delete", &[]);
+    browser.delete("a_1.9.0.bin");
     let offered = server.offered("a", "1.7.0");
     assert_eq!(offered.as_deref(), Some("a_1.8.0.bin"));
+}
+
+#[test]
+fn another_file_than_was_shown_stays() {
+    let setup = Setup::new().file("a_1.8.0.bin", app("1.8.0", 1));
+    let server = setup.start(ANY_PORT);
+    let browser = Browser::of(&server);
+    let path = "/firmware/files/a_1.8.0.bin/delete";
+    let page = browser.get(path);
+    let shown = between(page.text(), "name=\"shown\" value=\"", "\"").unwrap();
+    let other = app("1.8.0", 2);
+    fs::write(server.dir.path().join("other"), &other).unwrap();
+    let file = server.bin().join("a_1.8.0.bin");
+    fs::rename(server.dir.path().join("other"), &file).unwrap();
+    for shown in [shown, ""] {
+        let refused = browser.post(path, &[("shown", shown)]);
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        assert!(
+            refused.text().contains("it changed meanwhile"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert!(fs::read(&file).unwrap() == other);
+    let orders = server.dir.path().join("data/state/orders.json");
+    assert!(!orders.exists(), "nothing was ordered");
 }
 
 #[test]

@@ -99,6 +99,39 @@ fn a_form_that_is_none_of_ours_brings_no_file() {
     assert_eq!(reply.status, 401, "{}", reply.text());
 }
 
+/// More than a socket holds: whoever is not listened to would be cut off while he sends.
+#[test]
+fn whoever_may_not_send_a_file_reads_why_once_it_was_sent() {
+    let setup = Setup::new();
+    let config = with_tokens(&setup);
+    let server = setup.start(&config);
+    let large = vec![0xE9; 16 << 20];
+    let reader = Browser::sign_in(&server, READER);
+    let refused = reader.upload("a_1.9.0.bin", &large);
+    assert_eq!(refused.status, 403);
+    assert!(
+        refused.text().contains("may look only"),
+        "{}",
+        refused.text()
+    );
+    let parts = [
+        Part::Text("csrf", &reader.csrf),
+        Part::File("file", "a_1.9.0.bin", &large),
+    ];
+    let operator = Browser::sign_in(&server, OPERATOR);
+    let refused = operator.send_parts(&parts, "http://evil.example");
+    assert_eq!(refused.status, 403);
+    assert_eq!(operator.post("/sign-out", &[]).status, 303);
+    let refused = operator.upload("a_1.9.0.bin", &large);
+    assert_eq!(refused.status, 401);
+    assert!(
+        refused.text().contains("name=\"token\""),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(waiting(&server), 0);
+}
+
 #[track_caller]
 fn is_refused(reply: &Reply, part: &str) {
     assert_eq!(reply.status, 200);

@@ -5,7 +5,7 @@ use super::{CONFIG, check_in_with, image, setup};
 use serde_json::json;
 
 /// Names, versions, ids that strangers may send.
-fn hostile() -> Vec<String> {
+pub(crate) fn hostile() -> Vec<String> {
     let written = [
         "<script>alert(1)</script>",
         "</title><script>alert(1)</script>",
@@ -34,6 +34,9 @@ fn hostile() -> Vec<String> {
         "{{7*7}}",
         "${7*7}",
         "a/b/../c",
+        ".",
+        "..",
+        "=Lg",
         "a?b=c&d=e#f",
         "a b  c\td",
         "\u{202e}nib.0.1_a",
@@ -81,7 +84,9 @@ fn whatever_a_device_says_is_text() {
     let visitor = Visitor::of(&server);
     let mut seen = 0;
     for lang in ["en", "zh"] {
-        visitor.page("/", lang);
+        for path in ["/", "/firmware", "/server", "/acts"] {
+            visitor.page(path, lang);
+        }
         let mut next = Some("/devices".to_owned());
         while let Some(path) = next {
             let page = visitor.page(&path, lang);

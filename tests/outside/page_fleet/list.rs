@@ -5,6 +5,7 @@ use super::{CONFIG, FILE, check_in, check_in_with, fetch, image, setup};
 use crate::support::Server;
 use serde_json::json;
 use std::collections::HashSet;
+use std::fs;
 
 fn mac(number: u32) -> String {
     format!("02:00:00:00:{:02x}:{:02x}", number >> 8, number & 0xff)
@@ -126,4 +127,35 @@ fn a_search_finds_devices_by_whatever_is_known_of_them() {
         "{page}"
     );
     assert!(page.contains("<input type=\"hidden\" name=\"file\" value=\"esp32s3_1.7.0.bin\">"));
+}
+
+#[test]
+fn acts_come_a_hundred_to_a_page() {
+    let setup = setup();
+    let state = setup.path().join("data/state");
+    fs::create_dir_all(&state).unwrap();
+    let act = |number: u32| {
+        format!(
+            "{{\"at\":\"2026-01-01T00:00:00Z\",\"act\":\"publish\",\"by\":\"a\",\"from\":\"::1\",\"file\":\"act-{number}.bin\"}}"
+        )
+    };
+    let acts: Vec<_> = (0..250).map(act).collect();
+    let orders = format!("{{\"version\":1,\"acts\":[{}]}}", acts.join(","));
+    fs::write(state.join("orders.json"), orders).unwrap();
+    let server = setup.start(CONFIG);
+    let visitor = Visitor::of(&server);
+    let (mut next, mut shown) = (Some("/acts".to_owned()), Vec::new());
+    while let Some(path) = next {
+        let page = visitor.page(&path, "en");
+        let rows = page.split(">act-").skip(1);
+        let rows: Vec<u32> = rows
+            .map(|row| row.split('.').next().unwrap().parse().unwrap())
+            .collect();
+        assert!(rows.len() <= 100, "{path}");
+        shown.extend(rows);
+        next = link(&page, "Next page");
+    }
+    assert_eq!(shown, (0..250).rev().collect::<Vec<_>>());
+    assert_eq!(visitor.ask("/acts?after=x", "en").status, 400);
+    visitor.page("/acts?after=18446744073709551615", "zh");
 }

@@ -202,7 +202,7 @@ pub(super) fn part(page: &str, id: &str) -> String {
 }
 
 /// Elements of our pages.
-const ELEMENTS: [&str; 60] = [
+const ELEMENTS: [&str; 61] = [
     "a",
     "bdi",
     "body",
@@ -210,6 +210,7 @@ const ELEMENTS: [&str; 60] = [
     "button",
     "caption",
     "code",
+    "datalist",
     "dd",
     "details",
     "div",
@@ -270,7 +271,7 @@ const EMPTY: [&str; 5] = ["br", "input", "link", "meta", "hr"];
 /// Holds a page to what it may be: every element is one of ours and is closed in its turn, no
 /// attribute runs or styles anything, nothing steers the text around it.
 #[track_caller]
-pub(super) fn holds_together(page: &str) {
+pub(crate) fn holds_together(page: &str) {
     let mut open: Vec<String> = Vec::new();
     let mut rest = page.strip_prefix("<!DOCTYPE html>").unwrap();
     while let Some((text, behind)) = rest.split_once('<') {

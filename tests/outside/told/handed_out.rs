@@ -287,6 +287,27 @@ fn a_network_that_comes_late_or_changes_is_followed() {
     assert_eq!(key(), pinned, "firmware may pin it");
 }
 
+#[test]
+fn the_first_page_says_the_address_of_now() {
+    let alone = Alone::start(&format!("{OPEN}  admin: {{listen: '127.0.0.1:8009'}}\n"));
+    alone.run(
+        "curl -s -c jar -o page -H 'Origin: http://127.0.0.1:8009' --data-urlencode token@data/state/admin.token http://127.0.0.1:8009/sign-in",
+    );
+    for (n, address) in ["192.168.7.5", "10.7.0.9"].into_iter().enumerate() {
+        alone.run(&format!(
+            "ip link add eth{n} type veth peer name peer{n} && ip link set peer{n} up && ip addr add {address}/24 dev eth{n} && ip link set eth{n} up; \
+             ip link del eth{} 2>/dev/null || true",
+            n.wrapping_sub(1)
+        ));
+        let said = format!("<bdi>http://{address}:8003/xiaozhi/ota/</bdi>");
+        until("what to type into a device", || {
+            let page = alone.run("curl -s -b jar http://127.0.0.1:8009/");
+            assert!(page.contains("No device has checked in yet"), "{page}");
+            page.contains(&said).then_some(())
+        });
+    }
+}
+
 /// Requests that a proxy passed on, as curl makes them.
 const PASSED_ON: [&str; 11] = [
     "-H 'X-Forwarded-For: 203.0.113.7' -H 'Host: xiaozhi_backend'",

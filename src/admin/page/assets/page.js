@@ -55,9 +55,12 @@ for (const form of document.querySelectorAll('form[data-upload]')) {
 
   const say = (text) => { words.textContent = text; };
 
-  const send = () => {
+  const send = async () => {
     if (isSending || !input.files.length) return;
     isSending = true;
+    // Whoever was signed out meanwhile learns it now, and not once all was sent.
+    const asked = await fetch('/acts', { headers: { accept: 'text/html' } }).catch(() => null);
+    if (asked?.status === 401) return location.reload();
     shown.hidden = false;
     const request = new XMLHttpRequest();
     request.upload.onprogress = (event) => {
@@ -86,6 +89,7 @@ for (const form of document.querySelectorAll('form[data-upload]')) {
   form.addEventListener('dragleave', over(false));
   form.addEventListener('drop', (event) => {
     over(false)(event);
+    if (event.dataTransfer.files.length > 1) { shown.hidden = false; return say(form.dataset.one); }
     if (event.dataTransfer.files.length) { input.files = event.dataTransfer.files; send(); }
   });
 }

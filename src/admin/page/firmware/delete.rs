@@ -5,6 +5,7 @@ use crate::admin::fleet_source::Orderer;
 use crate::admin::page::guard::Fields;
 use crate::admin::page::layout::Tab;
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::{message, stranger};
 use crate::admin::page::words::words;
 use crate::admin::parts::Sources;
 use crate::admin::release_source::Leaving;
@@ -56,6 +57,7 @@ pub(super) async fn show(
             @if reader.may_operate() {
                 form.inline method="post" action={ (PATH) "/files/" (part(&file)) "/delete" } {
                     (reader.csrf())
+                    input type="hidden" name="shown" value=(leaving.shown);
                     button.danger type="submit" { (reader.say(DELETE)) }
                 }
             } @else {
@@ -92,7 +94,7 @@ fn follows(reader: &Reader, leaving: &Leaving) -> Markup {
                                     td.n { (devices) }
                                     td {
                                         @match file {
-                                            Some(file) => bdi { (file) },
+                                            Some(file) => (stranger(file)),
                                             None => span.soft { (reader.say(NOTHING)) },
                                         }
                                     }
@@ -108,9 +110,9 @@ fn follows(reader: &Reader, leaving: &Leaving) -> Markup {
             @if leaving.model.is_none() { li { (reader.say(NOT_OFFERED)) } }
             li { (reader.say(UNDER_WAY)) }
             li { (reader.say(FAILED_STAYS)) }
-            @if let Some(notes) = &leaving.notes { li { (reader.say(NOTES_STAY)) bdi { (notes) } } }
+            @if let Some(notes) = &leaving.notes { li { (reader.say(NOTES_STAY)) (stranger(notes)) } }
         }
-        @if let Some(pin) = &leaving.pin { div.hand { p { bdi { (pin.message(reader.lang)) } } } }
+        @if let Some(pin) = &leaving.pin { div.hand { p { (message(pin, reader.lang)) } } }
     }
 }
 
@@ -120,16 +122,17 @@ pub(super) async fn delete(
     reader: Reader,
     Path(file): Path<String>,
     Extension(peer): Extension<Peer>,
-    Extension(_fields): Extension<Fields>,
+    Extension(fields): Extension<Fields>,
 ) -> Result<Response, Refusal> {
     let (name, now) = (reader.session.caller.name.clone(), (sources.clock)());
+    let shown = fields.get("shown").unwrap_or_default().to_owned();
     let done = sources.releasing(move |releases| {
         let by = Orderer {
             name: &name,
             from: peer.address.ip(),
             now,
         };
-        let done = releases.delete(&file, by)?;
+        let done = releases.delete(&file, &shown, by)?;
         tell!(
             ADMIN_DELETED,
             file = &done.file,
@@ -139,11 +142,7 @@ pub(super) async fn delete(
         Ok::<_, Refusal>(done)
     });
     let done = done.await??;
-    let notice = event!(
-        PAGE_DELETED,
-        file = done.file,
-        warning = done.warning.as_ref()
-    );
-    sources.sessions.notice(&reader.session, notice);
+    sources.counted.spoil();
+    sources.sessions.notice(&reader.session, done.said);
     Ok(Redirect::to(PATH).into_response())
 }

@@ -4,7 +4,7 @@
 use super::facts::part;
 use crate::admin::parts::Sources;
 use crate::admin::reply::{Refusal, with_type};
-use crate::event::event;
+use crate::event::{Event, event};
 use crate::firmware::store::ImageContent;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -25,14 +25,13 @@ pub(super) async fn download(
     Path(name): Path<String>,
 ) -> Result<Response, Refusal> {
     let releases = Arc::clone(&sources.releases);
-    let opened = tokio::task::spawn_blocking(move || releases.open(&name));
+    let file = name.clone();
+    let opened = tokio::task::spawn_blocking(move || releases.open(&file));
     let opened = opened.await.map_err(|_| Refusal::Late)?;
     let said = |status, why| Refusal::Said(status, Box::new(why));
     let opened = opened.ok_or_else(|| said(StatusCode::NOT_FOUND, event!(REMOVE_GONE)))?;
-    let (served, content) = opened.map_err(|reason| {
-        let why = event!(REMOVE_FAILED, reason = &reason);
-        said(StatusCode::SERVICE_UNAVAILABLE, why)
-    })?;
+    let (served, content) = opened
+        .map_err(|reason| said(StatusCode::SERVICE_UNAVAILABLE, unreadable(&name, &reason)))?;
     let size = served.size();
     let mut reply = with_type(StatusCode::OK, "application/octet-stream", Vec::new());
     *reply.body_mut() = match content {
@@ -45,6 +44,10 @@ pub(super) async fn download(
         head.insert(CONTENT_DISPOSITION, value);
     }
     Ok(reply)
+}
+
+fn unreadable(file: &str, reason: &io::Error) -> Event {
+    event!(PAGE_UNREADABLE, file = file, reason = reason)
 }
 
 /// Reads a file a block at a time. One that changes meanwhile ends the reply in front of the
@@ -84,7 +87,16 @@ fn disposition(file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::disposition;
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let said = unreadable("a_1.0.bin", &io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(
+            said.starts_with("a_1.0.bin cannot be read") && said.contains("rights"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn a_name_says_nothing_but_itself() {

@@ -5,6 +5,7 @@ use crate::admin::fleet_source::Orderer;
 use crate::admin::page::guard::Fields;
 use crate::admin::page::layout::Tab;
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::{message, stranger};
 use crate::admin::page::words::words;
 use crate::admin::parts::Sources;
 use crate::admin::release_source::{Needs, Outcome, Plan, Ready, Wish};
@@ -121,7 +122,7 @@ pub(super) async fn show(
             }
         }
         p.soft.small {
-            (reader.say(SENT)) bdi { (draft.by) } " · " (reader.time(millis(draft.at))) " · "
+            (reader.say(SENT)) (stranger(&draft.by)) " · " (reader.time(millis(draft.at))) " · "
             (reader.say(WAITS)) (until(&reader, draft.until()))
         }
         p { a href=(PATH) { (reader.say(BACK)) } }
@@ -132,8 +133,8 @@ pub(super) async fn show(
 fn verdict_ready(reader: &Reader, ready: &Ready) -> Markup {
     html! {
         div.hand.good {
-            p { (reader.say(IS_READY)) " " strong { bdi { (ready.file) } } }
-            @for hint in &ready.hints { p.say { bdi { (hint.message(reader.lang)) } } }
+            p { (reader.say(IS_READY)) " " strong { (stranger(&ready.file)) } }
+            @for hint in &ready.hints { p.say { (message(hint, reader.lang)) } }
         }
     }
 }
@@ -148,8 +149,8 @@ fn verdict_refused(reader: &Reader, why: &Event, needs: &Needs, hints: &[Event])
     html! {
         div class=(class) role="alert" {
             p { strong { (reader.say(title)) } }
-            p { bdi { (why.message(reader.lang)) } }
-            @for hint in hints { p.say { bdi { (hint.message(reader.lang)) } } }
+            p { (message(why, reader.lang)) }
+            @for hint in hints { p.say { (message(hint, reader.lang)) } }
             @if *needs == Needs::File { p { (reader.say(AGAIN)) } }
         }
     }
@@ -174,7 +175,7 @@ fn mending(reader: &Reader, needs: &Needs, wish: &Wish, here: &str) -> Markup {
                 form.inline method="get" action=(here) {
                     (hidden("model", wish.model.as_deref()))
                     input type="hidden" name="version" value=(version);
-                    button type="submit" { (reader.say(BESIDE_AS)) bdi { (version) } }
+                    button type="submit" { (reader.say(BESIDE_AS)) (stranger(version)) }
                 }
                 (replace_form(reader, wish, here))
             }
@@ -202,7 +203,7 @@ fn model_forms(
                 form.inline method="get" action=(here) {
                     input type="hidden" name="model" value=(model);
                     (hidden("version", wish.version.as_deref()))
-                    button.second[candidates.is_empty()] type="submit" { bdi { (model) } }
+                    button.second[candidates.is_empty()] type="submit" { (stranger(model)) }
                 }
             }
         }
@@ -262,6 +263,7 @@ fn publish_form(reader: &Reader, ready: &Ready, wish: &Wish, here: &str) -> Mark
             input type="hidden" name="model" value=(ready.model);
             (hidden("version", wish.version.as_deref()))
             (hidden("replace", wish.replaces.then_some("1")))
+            (hidden("over", ready.over.as_deref()))
             button type="submit" { (reader.say(name)) }
         }
     }
@@ -281,12 +283,12 @@ fn consequence(reader: &Reader, ready: &Ready) -> Markup {
         @match &ready.forecast {
             Some(forecast) if forecast.of_model == 0 => {
                 p { (reader.say(NONE_OF)) (forecast.known) }
-                p.soft.say { bdi { (ready.effect.message(reader.lang)) } }
+                p.soft.say { (message(&ready.effect, reader.lang)) }
             }
             Some(forecast) => (foreseen(reader, forecast)),
             None => {
                 p { (reader.say(NO_DEVICES)) }
-                p.say { bdi { (ready.effect.message(reader.lang)) } }
+                p.say { (message(&ready.effect, reader.lang)) }
             }
         }
     }
@@ -317,8 +319,8 @@ fn foreseen(reader: &Reader, forecast: &Forecast) -> Markup {
                         @for stays in &forecast.stays {
                             tr {
                                 td.n { (stays.devices) }
-                                td { bdi { (stays.versions()) } }
-                                td { div.say { bdi { (stays.why.message(reader.lang)) } } }
+                                td { (stranger(&stays.versions())) }
+                                td { div.say { (message(&stays.why, reader.lang)) } }
                             }
                         }
                     }
@@ -337,11 +339,11 @@ fn what_is_inside(reader: &Reader, plan: &Plan) -> Markup {
                 Some(inside) => {
                     (facts(reader, inside.app.as_ref(), Some(inside.size)))
                     @if let Some(place) = &inside.place {
-                        dt { (reader.say(TAKEN_FROM)) } dd { bdi { (place) } }
+                        dt { (reader.say(TAKEN_FROM)) } dd { (stranger(&place.message(reader.lang))) }
                     }
                     @if !inside.left.is_empty() {
                         dt { (reader.say(LEFT)) }
-                        dd { @for (at, left) in inside.left.iter().enumerate() { @if at > 0 { ", " } bdi { (left) } } }
+                        dd { @for (at, left) in inside.left.iter().enumerate() { @if at > 0 { ", " } (stranger(&left.in_words(reader.lang))) } }
                     }
                 }
                 None => { dt { (reader.say(super::facts::SIZE)) } dd { (size(reader, plan.draft.size)) } }
@@ -376,12 +378,8 @@ pub(super) async fn publish(
         Ok::<_, Refusal>(done)
     });
     let done = done.await??;
-    let notice = event!(
-        PAGE_PUBLISHED,
-        file = done.file,
-        warning = done.warning.as_ref()
-    );
-    sources.sessions.notice(&reader.session, notice);
+    sources.counted.spoil();
+    sources.sessions.notice(&reader.session, done.said);
     Ok(Redirect::to(PATH).into_response())
 }
 

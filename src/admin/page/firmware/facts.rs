@@ -1,6 +1,7 @@
 //! Parts of the pages of firmware: what an image says of itself, and what is said of it.
 
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::{message, stranger};
 use crate::admin::page::words::words;
 use crate::admin::time::rfc3339;
 use crate::event::Event;
@@ -63,23 +64,23 @@ pub(super) fn short_size(reader: &Reader, bytes: u64) -> Markup {
 pub(super) fn facts(reader: &Reader, app: Option<&AppImage>, bytes: Option<u64>) -> Markup {
     html! {
         @if let Some(app) = app {
-            dt { (reader.say(PROJECT)) } dd { bdi { (app.project) } }
+            dt { (reader.say(PROJECT)) } dd { (stranger(&app.project)) }
             dt { (reader.say(VERSION)) }
             dd {
                 @if app.version.trim().is_empty() { (reader.say(NO_VERSION)) }
-                @else { bdi { (app.version) } }
+                @else { (stranger(&app.version)) }
             }
             dt { (reader.say(CHIP)) }
             dd { bdi { (app.chip) @if let Some(revisions) = app.revisions() { " " (revisions) } } }
-            dt { (reader.say(BUILT)) } dd { bdi { (app.built) } }
-            dt { (reader.say(IDF)) } dd { bdi { (app.idf_version) } }
+            dt { (reader.say(BUILT)) } dd { (stranger(&app.built)) }
+            dt { (reader.say(IDF)) } dd { (stranger(&app.idf_version)) }
         }
         @if let Some(bytes) = bytes {
             dt { (reader.say(SIZE)) } dd { (size(reader, bytes)) }
         }
         @if let Some(app) = app && !app.homes.is_empty() {
             dt { (reader.say(HOMES)) }
-            dd { @for home in &app.homes { bdi { (home) } " " } }
+            dd { @for home in &app.homes { (stranger(&home.to_string())) " " } }
         }
     }
 }
@@ -88,14 +89,14 @@ pub(super) fn facts(reader: &Reader, app: Option<&AppImage>, bytes: Option<u64>)
 pub(super) fn warnings(reader: &Reader, warnings: &[Event]) -> Markup {
     html! {
         @for warning in warnings {
-            div.hand { p.say { bdi { (warning.message(reader.lang)) } } }
+            div.hand { p.say { (message(warning, reader.lang)) } }
         }
     }
 }
 
 /// Shows what keeps everybody from something.
 pub(super) fn hindrance(reader: &Reader, why: &Event) -> Markup {
-    html! { div.notice role="status" { p.say { bdi { (why.message(reader.lang)) } } } }
+    html! { div.notice role="status" { p.say { (message(why, reader.lang)) } } }
 }
 
 /// Says so to whoever may look only.

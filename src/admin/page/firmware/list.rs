@@ -1,9 +1,11 @@
 //! The files, and those that wait to be published.
 
 use super::facts::{PATH, SIZE, facts, hindrance, look_only, part, short_size, until, warnings};
+use crate::admin::counted::FileCounts;
 use crate::admin::fleet_source::FileView;
 use crate::admin::page::layout::Tab;
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::{devices_path, message, stranger};
 use crate::admin::page::words::{self, words};
 use crate::admin::parts::Sources;
 use crate::admin::release_source::{ReleaseSource, Said};
@@ -14,11 +16,13 @@ use crate::firmware::drafts::Draft;
 use crate::firmware::notes::beginning;
 use crate::fleet::{Content, OfferEnd};
 use crate::util::fate::ENDS;
+use crate::util::terminal::one_line;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
+use xiaozhi_device::checkin::DEFAULT_MODEL;
 use xiaozhi_device::hex;
 use xiaozhi_device::version::Version;
 
@@ -33,6 +37,7 @@ words! {
     SENDING = "正在上传", "Upload";
     READING = "已上传，正在检查…", "Uploaded, being looked at…";
     FAILED = "上传中断，没有留下任何内容。请重试", "The upload was cut off, and nothing of it was kept. Try again";
+    ONE = "一次只能上传一个文件，没有发送任何内容。", "One file at a time: nothing was sent.";
     WAITING_TITLE = "等待发布", "Waiting to be published";
     WAITING_ABOUT = "这些文件还没有发给任何设备，一小时后自动删除", "No device gets these yet; they go after an hour";
     FILE = "文件", "File";
@@ -51,6 +56,9 @@ words! {
     WAITING = "等待读取", "waiting to be read";
     REFUSED = "不可用", "refused";
     COULD_GET = "适用的已知设备", "Known devices that it fits";
+    COUNTING = "正在清点设备，请稍后重新载入本页", "the devices are being counted: load this page again in a moment";
+    OF_MODEL = "该型号的设备", "devices of this model";
+    OFFERED_LAST = "最近一次下发是它的设备", "devices that were offered it last";
     OFFERS = "下发结果", "How its offers ended";
     NO_OFFERS = "尚未下发", "none yet";
     NOTES = "发布说明", "Release notes";
@@ -65,13 +73,7 @@ struct View {
     folder: String,
     takes_none: Option<Event>,
     drafts: Vec<Draft>,
-    files: Vec<File>,
-}
-
-struct File {
-    view: FileView,
-    said: Said,
-    ends: [u64; OfferEnd::ALL.len()],
+    files: Vec<(FileView, Said)>,
 }
 
 /// Shows the files.
@@ -80,46 +82,31 @@ pub(super) async fn list(
     reader: Reader,
 ) -> Result<Response, Refusal> {
     let now = (sources.clock)();
-    let releases = std::sync::Arc::clone(&sources.releases);
-    let view = sources.blocking(move |source| {
-        let ends = source.fleet().ends_by_content();
-        let files = source.files();
-        view(&*releases, files, now, |file| {
-            let content = file.sha256.as_ref().map(Content::of);
-            content.and_then(|content| ends.get(&content).copied())
-        })
-    });
-    let view = view.await?;
+    let view = sources.looking(move |source, releases| view(releases, source.files(), now));
+    let make = || {
+        let sources = sources.clone();
+        async move { sources.blocking(FileCounts::of).await.ok() }
+    };
+    let (view, counts) = tokio::join!(view, sources.counted.files.get(make));
+    let view = view?;
     let body = html! {
         (send(&reader, view.takes_none.as_ref()))
         div id="drafts" data-live { (drafts(&reader, &view.drafts)) }
         h2 { (reader.say(FILES)) }
         p.soft.small { (reader.say(FOLDER)) bdi.mono { (view.folder) } }
-        div id="files" data-live { (files(&reader, &view.files)) }
+        div id="files" data-live { (files(&reader, &view.files, counts.as_deref())) }
     };
     let title = reader.say(words::FIRMWARE);
     Ok(reader.page(Some(Tab::Firmware), title, &body))
 }
 
-fn view(
-    releases: &dyn ReleaseSource,
-    files: Vec<FileView>,
-    now: SystemTime,
-    ends: impl Fn(&FileView) -> Option<[u64; OfferEnd::ALL.len()]>,
-) -> View {
+fn view(releases: &dyn ReleaseSource, files: Vec<FileView>, now: SystemTime) -> View {
     let said = releases.said(&files);
-    let files = files.into_iter().zip(said);
     View {
         folder: releases.folder(),
         takes_none: releases.takes_none(),
         drafts: releases.drafts(now),
-        files: files
-            .map(|(view, said)| File {
-                ends: ends(&view).unwrap_or_default(),
-                view,
-                said,
-            })
-            .collect(),
+        files: files.into_iter().zip(said).collect(),
     }
 }
 
@@ -133,7 +120,7 @@ fn send(reader: &Reader, takes_none: Option<&Event>) -> Markup {
             (look_only(reader))
         } @else {
             form.drop method="post" action="/firmware/upload" enctype="multipart/form-data"
-                data-upload data-reading=(reader.say(READING)) data-failed=(reader.say(FAILED)) {
+                data-upload data-reading=(reader.say(READING)) data-failed=(reader.say(FAILED)) data-one=(reader.say(ONE)) {
                 (reader.csrf())
                 label for="file" { strong { (reader.say(CHOOSE)) } }
                 input type="file" id="file" name="file" required accept=".bin,.zip" aria-describedby="takes";
@@ -167,9 +154,9 @@ fn drafts(reader: &Reader, drafts: &[Draft]) -> Markup {
                     tbody {
                         @for draft in drafts {
                             tr {
-                                td { a href={ (PATH) "/drafts/" (draft.id) } { bdi { (draft.name()) } } }
+                                td { a href={ (PATH) "/drafts/" (draft.id) } { (stranger(draft.name())) } }
                                 td.n { (short_size(reader, draft.size)) }
-                                td { bdi { (draft.by) } }
+                                td { (stranger(&draft.by)) }
                                 td.nowrap { (until(reader, draft.until())) }
                             }
                         }
@@ -180,20 +167,20 @@ fn drafts(reader: &Reader, drafts: &[Draft]) -> Markup {
     }
 }
 
-fn files(reader: &Reader, files: &[File]) -> Markup {
+fn files(reader: &Reader, files: &[(FileView, Said)], counts: Option<&FileCounts>) -> Markup {
     // What is of no model comes last, and what is for the others in front of it.
-    let mut models = BTreeMap::<(u8, &str), Vec<&File>>::new();
+    let mut models = BTreeMap::<(u8, &str), Vec<&(FileView, Said)>>::new();
     for file in files {
-        let key = match file.view.model.as_deref() {
+        let key = match file.0.model.as_deref() {
             None => (2, ""),
-            Some(model) if model == xiaozhi_device::checkin::DEFAULT_MODEL => (1, model),
+            Some(model) if model == DEFAULT_MODEL => (1, model),
             Some(model) => (0, model),
         };
         models.entry(key).or_default().push(file);
     }
     for files in models.values_mut() {
         files.sort_by_cached_key(|file| {
-            let version = file.view.version.as_deref().unwrap_or_default();
+            let version = file.0.version.as_deref().unwrap_or_default();
             std::cmp::Reverse(Version::new(version))
         });
     }
@@ -202,25 +189,24 @@ fn files(reader: &Reader, files: &[File]) -> Markup {
         @for ((place, model), files) in &models {
             h3 {
                 @match place {
-                    0 => { (reader.say(MODEL)) bdi { (model) } }
+                    0 => { (reader.say(MODEL)) (stranger(model)) }
                     1 => (reader.say(OF_DEFAULT)),
                     _ => (reader.say(UNNAMED)),
                 }
             }
             @let shown = if *place == 2 { files.len() } else { 1 };
-            @for file in files.iter().take(shown) { (card(reader, file)) }
+            @for file in files.iter().take(shown) { (card(reader, file, counts)) }
             @if files.len() > shown {
                 details id={ "older-" (hex::encode(model.as_bytes())) } {
                     summary { (reader.say(OLDER)) " (" (files.len() - shown) ")" }
-                    @for file in files.iter().skip(shown) { (card(reader, file)) }
+                    @for file in files.iter().skip(shown) { (card(reader, file, counts)) }
                 }
             }
         }
     }
 }
 
-fn card(reader: &Reader, file: &File) -> Markup {
-    let File { view, said, ends } = file;
+fn card(reader: &Reader, (view, said): &(FileView, Said), counts: Option<&FileCounts>) -> Markup {
     let (class, verdict): (&str, Text) = match view.verdict {
         "ready" => ("good", READY),
         "served" => ("soft", SERVED),
@@ -232,9 +218,9 @@ fn card(reader: &Reader, file: &File) -> Markup {
     let path = format!("{PATH}/files/{}", part(&view.file));
     html! {
         article.card {
-            p { strong { bdi { (view.file) } } " " span class=(class) { (reader.say(verdict)) } }
+            p { strong { (stranger(&view.file)) } " " span class=(class) { (reader.say(verdict)) } }
             @if let Some(why) = &view.why {
-                p.say { bdi { (why.message(reader.lang)) } }
+                p.say { (message(why, reader.lang)) }
             } @else if view.verdict == "waiting" {
                 p { (reader.say(UNREAD)) }
             }
@@ -242,10 +228,7 @@ fn card(reader: &Reader, file: &File) -> Markup {
             @if app.is_some() || view.size.is_some() {
                 dl.facts {
                     (facts(reader, app, view.size))
-                    @if is_offered {
-                        dt { (reader.say(COULD_GET)) } dd { (view.could_get) }
-                        dt { (reader.say(OFFERS)) } dd { (ended(reader, ends)) }
-                    }
+                    @if is_offered { (counted(reader, view, counts)) }
                 }
             }
             (notes(reader, &view.file, said))
@@ -255,6 +238,38 @@ fn card(reader: &Reader, file: &File) -> Markup {
                 }
                 @if reader.may_operate() {
                     a.button.second href={ (path) "/delete" } { (reader.say(DELETE)) }
+                }
+            }
+        }
+    }
+}
+
+/// Shows for how many devices a file is, and how its offers ended. One that is new here may not
+/// be counted yet.
+fn counted(reader: &Reader, view: &FileView, counts: Option<&FileCounts>) -> Markup {
+    let counts = counts.and_then(|counts| {
+        let could_get = counts.could_get.get(&view.file)?;
+        let content = view.sha256.as_ref().map(Content::of);
+        let ends = content.and_then(|content| counts.ends.get(&content));
+        Some((*could_get, ends.copied().unwrap_or_default()))
+    });
+    html! {
+        dt { (reader.say(COULD_GET)) }
+        @match counts {
+            None => dd.soft { (reader.say(COUNTING)) },
+            Some((could_get, ends)) => {
+                dd {
+                    (could_get)
+                    @if let Some(model) = view.model.as_deref().filter(|model| *model != DEFAULT_MODEL) {
+                        " · " a href=(devices_path(&[("model", model)])) { (reader.say(OF_MODEL)) }
+                    }
+                }
+                dt { (reader.say(OFFERS)) }
+                dd {
+                    (ended(reader, &ends))
+                    @if ends.iter().any(|count| *count > 0) {
+                        " · " a href=(devices_path(&[("file", &view.file)])) { (reader.say(OFFERED_LAST)) }
+                    }
                 }
             }
         }
@@ -282,12 +297,12 @@ fn notes(reader: &Reader, file: &str, said: &Said) -> Markup {
     html! {
         @match &said.notes {
             None => "",
-            Some(Err(why)) => div.hand { p { bdi { (why.message(reader.lang)) } } },
+            Some(Err(why)) => div.hand { p { (message(why, reader.lang)) } },
             Some(Ok(text)) => {
                 @let (lines, more) = beginning(text);
                 details id={ "notes-" (hex::encode(file.as_bytes())) } {
                     summary { (reader.say(NOTES)) }
-                    pre { bdi { @for line in lines { (line) "\n" } } }
+                    pre { bdi { @for line in lines { (one_line(&line)) "\n" } } }
                     @if more > 0 {
                         p.soft.small { (reader.say(MORE_LINES).replace("{}", &more.to_string())) }
                     }

@@ -9,9 +9,9 @@ mod list;
 mod upload;
 mod wish;
 
-use super::guard::{Brings, page};
+use super::guard::page;
 use crate::admin::auth::Role;
-use crate::admin::route::Endpoint;
+use crate::admin::route::{Brings, Endpoint};
 use crate::firmware::drafts::LONGEST;
 use facts::PATH;
 use hyper::Method;
@@ -20,6 +20,8 @@ use upload::AROUND;
 
 /// Time for a file to come: 64 MiB at 20 KB/s.
 const PATIENCE: Duration = Duration::from_secs(3600);
+/// Time to publish or delete: others, each of whom waits a minute for the folder, come first.
+const TURN: Duration = Duration::from_secs(300);
 
 /// Returns the pages of firmware.
 pub(super) fn rows() -> Vec<Endpoint> {
@@ -49,7 +51,8 @@ pub(super) fn rows() -> Vec<Endpoint> {
             operate,
             Brings::Fields,
             draft::publish,
-        ),
+        )
+        .with_patience(TURN),
         page(
             post(),
             "/firmware/drafts/{id}/drop",
@@ -77,6 +80,7 @@ pub(super) fn rows() -> Vec<Endpoint> {
             operate,
             Brings::Fields,
             delete::delete,
-        ),
+        )
+        .with_patience(TURN),
     ]
 }

@@ -5,7 +5,8 @@
 //! rest of the form is taken and dropped, for a browser that is still sending would not read
 //! it.
 
-use super::facts::{PATH, part};
+use super::facts::PATH;
+use crate::admin::page::drain::{drain, unless_still};
 use crate::admin::page::reader::Reader;
 use crate::admin::parts::Sources;
 use crate::admin::reply::Refusal;
@@ -13,25 +14,17 @@ use crate::admin::session::Session;
 use crate::event::kinds::DRAFT_TOO_LONG;
 use crate::event::{Event, event};
 use crate::firmware::drafts::{LONGEST, Upload};
-use axum::body::{Body, BodyDataStream};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hyper::StatusCode;
-use hyper::body::{Body as _, Bytes};
-use std::io;
-use std::time::Duration;
-use tokio::time::timeout;
+use hyper::body::Body as _;
+use tokio::runtime::Handle;
 
-/// Time for which nothing may come.
-const STILL: Duration = Duration::from_secs(60);
 /// Number of bytes that are written at once: each time takes a thread.
 const BLOCK: usize = 256 << 10;
 /// Number of bytes that a form may have around the longest file.
 pub(super) const AROUND: u64 = 64 << 10;
-/// Number of bytes of a form that is too long that are taken before the answer.
-const DRAINED: u64 = 1 << 30;
 /// Longest field that is no file, in bytes.
 const LONGEST_TEXT: usize = 1024;
 
@@ -46,7 +39,7 @@ pub(super) async fn upload(
     let length = body.size_hint().exact();
     let body = unless_still(body);
     if length.is_some_and(|length| length > LONGEST + AROUND) {
-        drain(body).await;
+        drain(body, u64::MAX).await;
         return Err(too_long());
     }
     let request = Request::from_parts(parts, body);
@@ -81,62 +74,82 @@ async fn take(
     let file = form.next_field().await.map_err(|e| broken(&e))?;
     let file = file.filter(|field| field.name() == Some("file"));
     let file = file.ok_or_else(|| Refusal::BadBody("no field named file follows csrf".into()))?;
-    let upload = begin(sources, &file, length).await?;
-    let upload = copy(file, upload).await?;
-    let mut model = None;
-    while let Some(field) = form.next_field().await.map_err(|e| broken(&e))? {
-        if field.name() == Some("model") {
-            model = Some(text(field).await?);
+    let coming = begin(sources, &file, length).await?;
+    let coming = copy(file, coming).await?;
+    while form.next_field().await.map_err(|e| broken(&e))?.is_some() {}
+    let (by, now) = (session.caller.name.clone(), (sources.clock)());
+    let draft = coming
+        .blocking(move |upload| upload.finish(&by, now))
+        .await?;
+    let draft = draft.map_err(|why| Refusal::Said(StatusCode::BAD_REQUEST, Box::new(why)))?;
+    Ok(format!("{PATH}/drafts/{}", draft.id))
+}
+
+/// An upload, whose file is removed on a thread that may block, wherever its request ends: a
+/// disk that hangs would hold up everybody else.
+struct Coming(Option<Upload>);
+
+impl Coming {
+    /// Does something with it, on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        mut self,
+        work: impl FnOnce(Upload) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let upload = self.0.take().ok_or(Refusal::Late)?;
+        let done = tokio::task::spawn_blocking(move || work(upload)).await;
+        done.map_err(|_| Refusal::Late)
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        // Without a runtime nobody else waits for this thread.
+        if let Some(upload) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn_blocking(move || drop(upload));
         }
     }
-    let by = session.caller.name.clone();
-    let draft = upload.finish(&by, (sources.clock)());
-    let draft = draft.map_err(|why| Refusal::Said(StatusCode::BAD_REQUEST, Box::new(why)))?;
-    let model = model.filter(|model| !model.trim().is_empty());
-    let query = model.map(|model| format!("?model={}", part(model.trim())));
-    Ok(format!(
-        "{PATH}/drafts/{}{}",
-        draft.id,
-        query.unwrap_or_default()
-    ))
 }
 
 async fn begin(
     sources: &Sources,
     file: &Field<'_>,
     length: Option<u64>,
-) -> Result<Upload, Refusal> {
+) -> Result<Coming, Refusal> {
     let name = file.file_name().unwrap_or_default().to_owned();
     let (releases, now) = (std::sync::Arc::clone(&sources.releases), (sources.clock)());
-    let begun = tokio::task::spawn_blocking(move || releases.begin(&name, length, now));
+    let begun = tokio::task::spawn_blocking(move || {
+        let begun = releases.begin(&name, length, now);
+        begun.map(|upload| Coming(Some(upload)))
+    });
     let begun = begun.await.map_err(|_| Refusal::Late)?;
     Ok(begun?)
 }
 
 /// Writes a file as it comes.
-async fn copy(mut file: Field<'_>, mut upload: Upload) -> Result<Upload, Refusal> {
+async fn copy(mut file: Field<'_>, mut coming: Coming) -> Result<Coming, Refusal> {
     let mut block = Vec::with_capacity(BLOCK);
     loop {
         let bytes = file.chunk().await.map_err(|e| broken(&e))?;
         let is_over = bytes.is_none();
         block.extend_from_slice(&bytes.unwrap_or_default());
         if block.len() >= BLOCK || is_over {
-            (upload, block) = write(upload, block).await?;
+            (coming, block) = write(coming, block).await?;
         }
         if is_over {
-            return Ok(upload);
+            return Ok(coming);
         }
     }
 }
 
-async fn write(mut upload: Upload, mut block: Vec<u8>) -> Result<(Upload, Vec<u8>), Refusal> {
-    let written = tokio::task::spawn_blocking(move || {
+async fn write(coming: Coming, mut block: Vec<u8>) -> Result<(Coming, Vec<u8>), Refusal> {
+    let written = coming.blocking(move |mut upload| {
         upload.write(&block)?;
         block.clear();
-        Ok::<_, Event>((upload, block))
+        Ok::<_, Event>((Coming(Some(upload)), block))
     });
-    let written = written.await.map_err(|_| Refusal::Late)?;
-    written.map_err(|why| {
+    written.await?.map_err(|why| {
         let is_long = why.kind.id == DRAFT_TOO_LONG.id;
         let status = if is_long {
             StatusCode::PAYLOAD_TOO_LARGE
@@ -159,16 +172,6 @@ async fn text(mut field: Field<'_>) -> Result<String, Refusal> {
     String::from_utf8(text).map_err(|_| Refusal::BadBody("a field is no UTF-8".to_owned()))
 }
 
-/// Takes what comes, and drops it: a browser reads no answer while it sends.
-async fn drain(body: Body) {
-    let (mut body, mut taken) = (body.into_data_stream(), 0);
-    while let Some(Ok(bytes)) = body.next().await
-        && taken < DRAINED
-    {
-        taken += bytes.len() as u64;
-    }
-}
-
 fn too_long() -> Refusal {
     let why = event!(DRAFT_TOO_LONG, longest = LONGEST);
     Refusal::Said(StatusCode::PAYLOAD_TOO_LARGE, Box::new(why))
@@ -181,54 +184,31 @@ fn broken(error: &MultipartError) -> Refusal {
     }
 }
 
-/// Ends a body from which nothing comes for a minute.
-fn unless_still(body: Body) -> Body {
-    Body::from_stream(moving(body.into_data_stream(), STILL))
-}
-
-fn moving(
-    body: BodyDataStream,
-    still: Duration,
-) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
-    stream::try_unfold(body, move |mut body| async move {
-        match timeout(still, body.next()).await {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(bytes))) => Ok(Some((bytes, body))),
-            Ok(Some(Err(error))) => Err(io::Error::other(error)),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
-    })
-    .into_stream()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::{Instant, sleep};
+    use crate::firmware::drafts::{Drafts, FOLDER};
+    use std::fs;
+    use std::sync::Arc;
+    use std::time::SystemTime;
 
-    /// A body of which a byte comes after each of these pauses, in seconds.
-    fn slow(pauses: Vec<u64>) -> Body {
-        let bytes = stream::iter(pauses).then(|pause| async move {
-            sleep(Duration::from_secs(pause)).await;
-            Ok::<_, io::Error>(Bytes::from_static(b"x"))
-        });
-        Body::from_stream(bytes)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_is_slow_goes_on_and_who_stands_still_does_not() {
-        let begun = Instant::now();
-        let mut body = unless_still(slow(vec![59; 60])).into_data_stream();
-        let mut count = 0;
-        while let Some(bytes) = body.next().await {
-            count += bytes.unwrap().len();
-        }
-        assert_eq!((count, begun.elapsed().as_secs()), (60, 59 * 60));
-        let begun = Instant::now();
-        let mut body = unless_still(slow(vec![1, 61, 1])).into_data_stream();
-        assert!(body.next().await.unwrap().is_ok());
-        assert!(body.next().await.unwrap().is_err());
-        assert!(body.next().await.is_none());
-        assert_eq!(begun.elapsed().as_secs(), 61);
+    #[test]
+    fn a_disk_that_hangs_holds_up_no_worker() {
+        let state = tempfile::tempdir().unwrap();
+        let drafts = Arc::new(Drafts::open(state.path()));
+        let begun = drafts.begin("a_1.0.bin", Some(1), SystemTime::UNIX_EPOCH);
+        let coming = Coming(Some(begun.unwrap()));
+        let count = || fs::read_dir(state.path().join(FOLDER)).unwrap().count();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        // The only thread that may block does.
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let blocked = runtime.spawn_blocking(move || wait.recv());
+        runtime.block_on(async move { drop(coming) });
+        assert_eq!(count(), 1);
+        drop(go_on);
+        assert!(runtime.block_on(blocked).unwrap().is_err());
+        runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
+        assert_eq!(count(), 0);
     }
 }

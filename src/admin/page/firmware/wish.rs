@@ -34,6 +34,7 @@ impl Wish {
             model: text("model"),
             version: text("version"),
             replaces: text("replace").is_some(),
+            over: text("over"),
         }
     }
 }
@@ -51,6 +52,7 @@ mod tests {
             model: Some("小 b".to_owned()),
             version: Some("1.6+2".to_owned()),
             replaces: true,
+            over: None,
         };
         assert_eq!(of("version=1.6%2b2&model=%E5%B0%8F+b&replace=1&x"), wish);
         assert_eq!(of("model=%ff"), Wish::default());

@@ -4,6 +4,7 @@ use super::Facts;
 use super::events::line;
 use super::units::{bytes, millis};
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::stranger;
 use crate::admin::page::words::words;
 use crate::admin::server_source::StoreView;
 use crate::event::lately::Said;
@@ -140,7 +141,7 @@ pub(super) fn store(reader: &Reader, store: &StoreView, lately: &[Said]) -> Mark
                 @if store.is_reading {
                     span.warn { (reader.say(READING)) }
                 } @else if let Some(why) = &store.why {
-                    strong.bad { (reader.say(AILING)) } ": " bdi { (why.words(reader.lang)) }
+                    strong.bad { (reader.say(AILING)) } ": " (stranger(&why.words(reader.lang)))
                 } @else {
                     span.good { (reader.say(WELL)) }
                 }

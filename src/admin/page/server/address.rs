@@ -4,12 +4,15 @@ use super::Facts;
 use super::about::fact;
 use crate::admin::page::finding::finding_card;
 use crate::admin::page::reader::Reader;
+use crate::admin::page::show::stranger;
 use crate::admin::page::words::words;
 use crate::admin::server_source::{BackendState, BackendView, CertificateView, ServerView};
-use crate::event::Severity;
 use crate::event::text::{Lang, Text};
+use crate::event::{Event, Kind, Severity, Value, kinds};
+use crate::util::paths::absolute;
 use jiff::Timestamp;
 use maud::{Markup, html};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 words! {
@@ -120,13 +123,13 @@ fn listeners(reader: &Reader, view: &ServerView) -> Markup {
     }
 }
 
-/// Returns how long a certificate holds from `now` on, in words, and whether that is long.
-pub(super) fn left(not_after: i64, now: SystemTime, lang: Lang) -> (String, bool) {
+/// Returns how long a certificate holds from `now` on, in words.
+pub(super) fn left(not_after: i64, now: SystemTime, lang: Lang) -> String {
     const DAY: i64 = 86_400;
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let left = not_after.saturating_sub(i64::try_from(now).unwrap_or(i64::MAX));
     let ago = left.saturating_neg() / DAY;
-    let words = match left {
+    match left {
         ..0 => lang.pick(
             format!("已于 {ago} 天前过期"),
             format!("ended {ago} days ago"),
@@ -139,8 +142,22 @@ pub(super) fn left(not_after: i64, now: SystemTime, lang: Lang) -> (String, bool
             format!("还剩 {} 天", left / DAY),
             format!("{} days left", left / DAY),
         ),
+    }
+}
+
+/// Tells whether the audit finds that a certificate does not hold, or not for long.
+fn is_ending(audit: &[Event], file: &Path) -> bool {
+    const ENDING: [&Kind; 3] = [
+        &kinds::CERTIFICATE_EXPIRED,
+        &kinds::CERTIFICATE_EXPIRING,
+        &kinds::CERTIFICATE_EARLY,
+    ];
+    let is_it = |found: &Event| match found.field("file") {
+        Some(Value::Text(found)) => absolute(Path::new(&**found)) == file,
+        _ => false,
     };
-    (words, left >= 14 * DAY)
+    let mut of_time = audit.iter().filter(|found| ENDING.contains(&found.kind));
+    of_time.any(is_it)
 }
 
 /// Writes the day of a time in seconds since 1970.
@@ -162,12 +179,16 @@ pub(super) fn certificates(reader: &Reader, facts: &Facts) -> Markup {
     html! {
         @if !has_tls { p.soft { (reader.say(NO_TLS)) } }
         @else if facts.view.certificates.is_empty() { p.bad { (reader.say(NO_CERTIFICATE)) } }
-        @for each in &facts.view.certificates { (certificate(reader, each, facts.now)) }
+        @for each in &facts.view.certificates { (certificate(reader, each, facts)) }
     }
 }
 
-fn certificate(reader: &Reader, each: &CertificateView, now: SystemTime) -> Markup {
-    let (words, is_long) = left(each.not_after, now, reader.lang);
+fn certificate(reader: &Reader, each: &CertificateView, facts: &Facts) -> Markup {
+    let audit = &facts.view.address.audit;
+    let is_ending = each
+        .file
+        .as_ref()
+        .is_some_and(|file| is_ending(audit, file));
     html! {
         div.card {
             dl.facts {
@@ -177,9 +198,9 @@ fn certificate(reader: &Reader, each: &CertificateView, now: SystemTime) -> Mark
                         None => (reader.say(IN_MEMORY)),
                     }
                 }))
-                (fact(reader, NAMES, &html! { bdi { (each.names.join(", ")) } }))
+                (fact(reader, NAMES, &html! { (stranger(&each.names.join(", "))) }))
                 (fact(reader, LEFT, &html! {
-                    strong class=(if is_long { "good" } else { "bad" }) { (words) }
+                    strong.bad[is_ending] { (left(each.not_after, facts.now, reader.lang)) }
                     span.soft { " (" (day(each.not_before)) " – " (day(each.not_after)) ")" }
                 }))
                 (fact(reader, KEY, &html! {
@@ -190,9 +211,9 @@ fn certificate(reader: &Reader, each: &CertificateView, now: SystemTime) -> Mark
                     ol.plain {
                         @for link in &each.chain {
                             li {
-                                bdi { (link.subject) }
+                                (stranger(&link.subject))
                                 span.soft {
-                                    ", " (reader.say(BY)) " " bdi { (link.issuer) } ", "
+                                    ", " (reader.say(BY)) " " (stranger(&link.issuer)) ", "
                                     (reader.say(UNTIL)) " " (day(link.not_after))
                                 }
                             }
@@ -233,7 +254,7 @@ pub(super) fn backends(reader: &Reader, backends: &[BackendView]) -> Markup {
                     (fact(reader, STATE, &html! {
                         strong class=(class(is_good)) { (reader.say(words)) }
                         @if let BackendState::Fails(why) = &each.state {
-                            ": " bdi { (why.words(reader.lang)) }
+                            ": " (stranger(&why.words(reader.lang)))
                         }
                     }))
                     (fact(reader, SETTING, &html! { code { (each.setting) } }))
@@ -246,22 +267,39 @@ pub(super) fn backends(reader: &Reader, backends: &[BackendView]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::event;
     use std::time::Duration;
 
     #[test]
     fn what_is_left_of_a_certificate_is_said_as_long_as_it_is() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        for (not_after, words, is_long) in [
-            (1_000_000_000 - 1, "ended 0 days ago", false),
-            (1_000_000_000 - 3 * 86_400, "ended 3 days ago", false),
-            (1_000_000_000 + 7200, "2 hours left", false),
-            (1_000_000_000 + 13 * 86_400, "13 days left", false),
-            (1_000_000_000 + 90 * 86_400, "90 days left", true),
+        for (not_after, words) in [
+            (1_000_000_000 - 1, "ended 0 days ago"),
+            (1_000_000_000 - 3 * 86_400, "ended 3 days ago"),
+            (1_000_000_000 + 7200, "2 hours left"),
+            (1_000_000_000 + 13 * 86_400, "13 days left"),
         ] {
-            assert_eq!(left(not_after, now, Lang::En), (words.to_owned(), is_long));
+            assert_eq!(left(not_after, now, Lang::En), words);
         }
-        assert!(!left(i64::MIN, now, Lang::En).1);
+        assert!(left(i64::MIN, now, Lang::En).ends_with("days ago"));
         assert_eq!(day(i64::MAX), i64::MAX.to_string());
         assert_eq!(day(0), "1970-01-01");
+    }
+
+    #[test]
+    fn what_is_bad_about_a_certificate_the_audit_says() {
+        let ends = event!(
+            CERTIFICATE_EXPIRING,
+            setting = "",
+            file = Path::new("/certs/a.pem"),
+            days = 30u64,
+            hours = 700u64,
+            acme = false
+        );
+        let other = event!(CERTIFICATE_SELF_SIGNED, setting = "", file = "/certs/b.pem");
+        let audit = [ends, other];
+        assert!(is_ending(&audit, Path::new("/certs/a.pem")));
+        assert!(!is_ending(&audit, Path::new("/certs/b.pem")));
+        assert!(!is_ending(&[], Path::new("/certs/a.pem")));
     }
 }

@@ -192,7 +192,7 @@ fn certificates(to: &mut Lines, facts: &Facts) {
     let lang = to.lang;
     for each in &facts.view.certificates {
         let file = each.file.as_ref().map(|file| file.display().to_string());
-        let (left, _) = left(each.not_after, facts.now, lang);
+        let left = left(each.not_after, facts.now, lang);
         to.line(&format!(
             "{}: {}, {}, {} – {} ({left})",
             file.as_deref().unwrap_or("-"),

@@ -6,6 +6,7 @@ use crate::admin::page::words::words;
 use crate::event::lately::Said;
 use crate::event::text::{Lang, Text};
 use crate::event::{Event, Severity, Value};
+use crate::util::terminal::one_line;
 use maud::{Markup, html};
 
 words! {
@@ -112,5 +113,6 @@ pub(super) fn words_of(event: &Event, lang: Lang) -> (String, String) {
         rest.push('=');
         value.write(lang, &mut rest);
     }
-    (words, rest)
+    // A stranger's line is none of ours.
+    (one_line(&words), one_line(&rest))
 }
