@@ -10,8 +10,10 @@ use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{Content, DeviceId, Fleet, FleetStart, Knowledge, LastReplies, Retry, TokenKey};
 use crate::util::addresses::own_addresses;
 use crate::util::counts::COUNTS;
+use crate::util::once::HOUR;
 use crate::util::supervise::{Supervisor, blocking};
 use crate::util::threads::NoThread;
+use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -141,6 +143,39 @@ pub(super) async fn end(known: &Known) {
         replies.end();
     })
     .await;
+}
+
+/// Says how many devices the server behind holds, as that changes, while there is one.
+pub(super) fn say_held(supervisor: &Supervisor, known: &Known, running: &Arc<ArcSwap<Settings>>) {
+    let (kept, fleet) = (supervisor.clone(), Arc::clone(&known.fleet));
+    let running = Arc::clone(running);
+    tokio::spawn(async move {
+        let part = Text::new(
+            "统计上游未放行的设备",
+            "the count of devices that the upstream holds",
+        );
+        let count = || count_held(&fleet, &running);
+        kept.task(part, count).await;
+    });
+}
+
+async fn count_held(fleet: &Arc<Fleet>, running: &ArcSwap<Settings>) {
+    let mut said = [0, 0];
+    let mut every = interval(HOUR);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if running.load().upstream.is_none() {
+            continue;
+        }
+        let fleet = Arc::clone(fleet);
+        let held = blocking(move || fleet.summary(SystemTime::now()).held).await;
+        if let Some(held) = held.filter(|held| *held != said) {
+            let [unbound, off] = held;
+            tell!(UPSTREAM_HOLDS, unbound = unbound, off = off);
+            said = held;
+        }
+    }
 }
 
 async fn tick(known: &Known) {

@@ -29,6 +29,11 @@ kinds! { UPSTREAM:
     UPSTREAM_UNANSWERED = Kind::new("upstream.unanswered", Info, "upstream", &["device", "why"],
         "上游没有可用的应答，也没有为这台设备保留的内容：以 503 应答，设备会自行重试：{why}",
         "the upstream has no answer, and nothing is kept for this device: it gets 503, and tries again by itself: {why}");
+    /// Number of devices that are offered nothing for it.
+    UPSTREAM_HOLDS = Kind::new("upstream.holds", Info, "upstream", &["unbound", "off"],
+        "因上游的应答而不下发固件的设备：未激活 {unbound} 台，关闭了自动升级 {off} 台（数目改变时提示，每小时最多一次）",
+        "devices that are offered nothing because of what the upstream answers: not activated {unbound}, automatic updates off {off} \
+         (said when it changes, once an hour at most)");
     /// What is kept cannot be read or written.
     UPSTREAM_KEEPS_NOTHING = Kind::new("upstream.keeps-nothing", Warning, "upstream", &["file", "error"],
         "{file}：{error}；上游没有应答时，没有内容可以转给已绑定的设备（恢复之前只提示一次）",
