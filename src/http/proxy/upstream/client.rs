@@ -1,7 +1,7 @@
 //! Client of the server behind: a few connections that are kept, over http or https.
 
 use super::super::backend::{CONNECT, KERNEL_BUFFER, ended_unanswered, why_none};
-use super::super::connector::Connector;
+use super::super::connector::{BackendConnection, Connector};
 use super::super::hops;
 use super::super::resolver::Resolver;
 use crate::event::{Event, Value, event};
@@ -35,7 +35,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 use thread_local::ThreadLocal;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
@@ -108,14 +108,10 @@ pub(super) struct Client {
     resolver: Resolver,
     tls: Option<TlsConnector>,
     share: usize,
-    here: ThreadLocal<Here>,
+    pools: ThreadLocal<Pool>,
 }
 
-struct Here {
-    pool: legacy::Client<Ways, Full<Bytes>>,
-    /// One for each connection of this worker.
-    free: Semaphore,
-}
+type Pool = legacy::Client<Ways, Full<Bytes>>;
 
 impl Client {
     pub(super) fn new(url: &Url) -> Self {
@@ -125,18 +121,11 @@ impl Client {
             url: url.clone(),
             resolver: Resolver::default(),
             share: (CONNECTIONS / workers).max(1),
-            here: ThreadLocal::new(),
+            pools: ThreadLocal::new(),
         }
     }
 
-    fn here(&self) -> &Here {
-        self.here.get_or(|| Here {
-            pool: self.pool(),
-            free: Semaphore::new(self.share),
-        })
-    }
-
-    fn pool(&self) -> legacy::Client<Ways, Full<Bytes>> {
+    fn pool(&self) -> Pool {
         let mut connector = HttpConnector::new_with_resolver(self.resolver.clone());
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT));
@@ -152,6 +141,7 @@ impl Client {
             .build(Ways {
                 connector,
                 tls: self.tls.clone(),
+                free: Arc::new(Semaphore::new(self.share)),
             })
     }
 
@@ -164,13 +154,8 @@ impl Client {
         body: Bytes,
         below: &str,
     ) -> Result<Answer, NoReply> {
-        let here = self.here();
+        let pool = self.pools.get_or(|| self.pool());
         let unreached = |error: String| NoReply::Unreached(error.into());
-        let _free = here
-            .free
-            .acquire()
-            .await
-            .map_err(|error| unreached(error.to_string()))?;
         let uri = self.uri(head, below).map_err(unreached)?;
         let headers = self.headers(head, peer, body.len());
         let request = || {
@@ -180,13 +165,13 @@ impl Client {
             *request.headers_mut() = headers.clone();
             request
         };
-        let mut answered = here.pool.request(request()).await;
+        let mut answered = pool.request(request()).await;
         // A kept connection may end while a request is on its way: nothing was answered, and to
         // ask twice is what a device does.
         if let Err(error) = &answered
             && ended_unanswered(error)
         {
-            answered = here.pool.request(request()).await;
+            answered = pool.request(request()).await;
         }
         let answer = answered.map_err(|error| NoReply::Unreached(why_none(&error)))?;
         let (head, body) = answer.into_parts();
@@ -307,6 +292,8 @@ fn of_machine() -> Vec<CertificateDer<'static>> {
 struct Ways {
     connector: HttpConnector<Resolver>,
     tls: Option<TlsConnector>,
+    /// One for each connection of this worker: it is free again once that is closed.
+    free: Arc<Semaphore>,
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -321,32 +308,44 @@ impl Service<Uri> for Ways {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let Some(tls) = self.tls.clone() else {
-            let connecting = Connector(self.connector.clone()).call(to);
-            return Box::pin(async { Ok(Way::Plain(Box::new(connecting.await?))) });
-        };
-        let connecting = self.connector.call(to.clone());
+        let (mut connector, tls) = (self.connector.clone(), self.tls.clone());
+        let free = Arc::clone(&self.free);
         Box::pin(async move {
-            let stream: TokioIo<TcpStream> = connecting.await?;
-            let host = to.host().unwrap_or_default().trim_matches(['[', ']']);
-            let name = ServerName::try_from(host.to_owned())?;
-            let stream = tls.connect(name, stream.into_inner()).await?;
-            Ok(Way::Tls(Box::new(TokioIo::new(stream))))
+            let permit = free.acquire_owned().await?;
+            let stream = match tls {
+                None => Stream::Plain(Connector(connector).call(to).await?),
+                Some(tls) => {
+                    let host = to.host().unwrap_or_default().trim_matches(['[', ']']);
+                    let name = ServerName::try_from(host.to_owned())?;
+                    let stream: TokioIo<TcpStream> = connector.call(to).await?;
+                    let stream = tls.connect(name, stream.into_inner()).await?;
+                    Stream::Tls(TokioIo::new(stream))
+                }
+            };
+            Ok(Way {
+                stream: Box::new(stream),
+                _permit: permit,
+            })
         })
     }
 }
 
 /// A connection.
-enum Way {
-    Plain(Box<super::super::connector::BackendConnection>),
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+struct Way {
+    stream: Box<Stream>,
+    _permit: OwnedSemaphorePermit,
+}
+
+enum Stream {
+    Plain(BackendConnection),
+    Tls(TokioIo<TlsStream<TcpStream>>),
 }
 
 impl Connection for Way {
     fn connected(&self) -> Connected {
-        match self {
-            Self::Plain(stream) => stream.connected(),
-            Self::Tls(stream) => stream.inner().get_ref().0.connected(),
+        match &*self.stream {
+            Stream::Plain(stream) => stream.connected(),
+            Stream::Tls(stream) => stream.inner().get_ref().0.connected(),
         }
     }
 }
@@ -357,9 +356,9 @@ impl Read for Way {
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        match &mut *self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -370,23 +369,23 @@ impl Write for Way {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut *self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut *self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut *self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
