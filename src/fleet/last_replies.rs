@@ -27,8 +27,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
-/// Name of the file.
-const FILE: &str = "upstream.db";
+/// Name of the file in the state folder.
+pub const FILE: &str = "upstream.db";
 /// Name of the thread, and of the part in messages.
 const THREAD: &str = "upstream";
 const PART: Text = Text::new("上游应答的保留", "the keeper of the upstream's replies");

@@ -43,7 +43,7 @@ pub use crowd::{Crowd, RunImage};
 pub use fetch::Fetch;
 pub use forecast::{Departure, Fate, Forecast, Prospect, Stays, forecast_all, prospects};
 pub use id::DeviceId;
-pub use last_replies::{LastReplies, LastReply};
+pub use last_replies::{FILE as LAST_REPLIES, LastReplies, LastReply};
 pub use offer_end::OfferEnd;
 pub use outcome::{Change, Content, Failure, History, Moment, Offer, OfferedImage};
 pub use overview::{FailedDevice, ImageEnds, Overview, Summary};

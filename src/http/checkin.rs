@@ -243,8 +243,7 @@ impl CheckIns {
         if let Some((upstream, reply)) = &mut behind {
             let room = reply.make_room(Firmware::of(&decision, own, &url).as_ref(), QUERY);
             if let Err(fault) = room {
-                upstream.say_unfit(check_in.device, &fault);
-                return upstream::unanswered();
+                return upstream::unfit(check_in.device, &fault);
             }
             upstream.say_left_out(check_in.device, reply, now);
         }

@@ -45,7 +45,7 @@ pub(crate) fn server_time(now: SystemTime, timezone_offset: i32) -> ServerTime {
 
 /// `firmware`. Both keys are always there: v1.5 firmware takes them unchecked.
 #[derive(Debug, Serialize)]
-pub(crate) struct Firmware<'a> {
+pub struct Firmware<'a> {
     version: &'a str,
     url: &'a str,
     /// Install it whatever the device's own comparison says (since v1.6.0).
@@ -69,7 +69,7 @@ impl<'a> Firmware<'a> {
     }
 
     /// Says that there is nothing newer than a device's `own` version.
-    pub(crate) const fn up_to_date(own: &'a str) -> Self {
+    pub const fn up_to_date(own: &'a str) -> Self {
         Self {
             version: own,
             url: "",

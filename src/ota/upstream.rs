@@ -23,7 +23,7 @@ use xiaozhi_device::guards::Reason;
 const LONGEST_KEY: usize = 15;
 /// Longest reply that a device reads, in bytes: it stops at 8 KB that wait to be read, and
 /// then hangs for good (`src/http_client.cc` in esp-ml307).
-pub(crate) const LONGEST_REPLY: usize = 8 * 1024 - 1;
+pub const LONGEST_REPLY: usize = 8 * 1024 - 1;
 /// Levels of objects and lists in a block. cJSON calls itself for each of them, on a stack of
 /// a few kilobytes; real replies have two.
 const DEEPEST: usize = 16;
@@ -247,11 +247,7 @@ impl Reply {
     /// # Errors
     ///
     /// What devices do know has no room.
-    pub(crate) fn make_room(
-        &mut self,
-        firmware: Option<&Firmware<'_>>,
-        more: usize,
-    ) -> Result<(), Fault> {
+    pub fn make_room(&mut self, firmware: Option<&Firmware<'_>>, more: usize) -> Result<(), Fault> {
         let ours = firmware
             .and_then(Block::of)
             .map_or(0, |block| block.room() + more);
@@ -277,7 +273,7 @@ impl Reply {
     }
 
     /// Writes what a device is told: there is room for it ([`make_room`](Self::make_room)).
-    pub(crate) fn write(&self, firmware: Option<&Firmware<'_>>) -> Vec<u8> {
+    pub fn write(&self, firmware: Option<&Firmware<'_>>) -> Vec<u8> {
         let firmware = firmware.and_then(Block::of);
         written(self.blocks.iter().chain(&firmware))
     }
@@ -294,7 +290,7 @@ impl Reply {
     /// # Errors
     ///
     /// What was kept is none any more.
-    pub(crate) fn kept(
+    pub fn kept(
         body: &[u8],
         is_held: bool,
         now: SystemTime,

@@ -178,12 +178,6 @@ impl Upstream {
         }
     }
 
-    /// Says why this device gets nothing, after all, of what was found for it.
-    pub(in crate::http) fn say_unfit(&self, device: &str, fault: &upstream::Fault) {
-        let why = fault.event();
-        tell!(UPSTREAM_UNANSWERED, device = shown(device), why = why);
-    }
-
     /// Passes on an activation, and its answer.
     pub(in crate::http) async fn activate(&self, request: Request<'_>, body: Bytes) -> HttpReply {
         let asked = self.ask(request, body, "activate").await;
@@ -301,19 +295,15 @@ impl Upstream {
             let reply = Reply::kept(&kept.body, kept.is_held, now, timezone_offset).ok()?;
             Some((reply, Duration::from_millis(kept.at)))
         });
-        match again {
-            Some((reply, at)) => {
-                let age = since_epoch(now).saturating_sub(at).as_secs();
-                let age = SignedDuration::from_secs(i64::try_from(age).unwrap_or(i64::MAX));
-                let age = format!("{age:#}");
-                tell!(UPSTREAM_KEPT, device = shown(device), age = age, why = why);
-                Told::Again(reply)
-            }
-            None => {
-                tell!(UPSTREAM_UNANSWERED, device = shown(device), why = why);
-                Told::Nothing
-            }
-        }
+        let Some((reply, at)) = again else {
+            tell!(UPSTREAM_UNANSWERED, device = shown(device), why = why);
+            return Told::Nothing;
+        };
+        let age = since_epoch(now).saturating_sub(at).as_secs();
+        let age = SignedDuration::from_secs(i64::try_from(age).unwrap_or(i64::MAX));
+        let age = format!("{age:#}");
+        tell!(UPSTREAM_KEPT, device = shown(device), age = age, why = why);
+        Told::Again(reply)
     }
 
     /// Names the blocks that are left out.
@@ -327,6 +317,13 @@ impl Upstream {
             }
         }
     }
+}
+
+/// Answers a device with a 503, though something was found for it, and says why.
+pub(in crate::http) fn unfit(device: &str, fault: &upstream::Fault) -> HttpReply {
+    let why = fault.event();
+    tell!(UPSTREAM_UNANSWERED, device = shown(device), why = why);
+    unanswered()
 }
 
 /// Answers a request that the server behind does not: a 503, which devices try again.

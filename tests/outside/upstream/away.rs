@@ -14,19 +14,15 @@ fn without_time(reply: &Reply) -> serde_json::Value {
     json
 }
 
-#[test]
-fn every_answer_that_is_none_is_made_up_for() {
-    let behind = StandIn::new(bound());
-    // Nobody waits longer than a moment for what never comes.
-    let server = setup().start(&behind.config("manager-api", ", timeout: 300ms"));
-    let good = check_in(&server, &mac(1));
+/// Answers that are none, each with the reason that is said of it.
+fn wrong() -> Vec<(&'static str, &'static str, Answer)> {
     let end = |bytes: &'static [u8]| {
         move |_: &Request, connection: &mut Connection| {
             connection.send(bytes);
             let _ = connection.stream.shutdown(Shutdown::Both);
         }
     };
-    let wrong: Vec<(&str, &str, Answer)> = vec![
+    vec![
         (
             "late",
             "upstream.late",
@@ -118,8 +114,16 @@ fn every_answer_that_is_none_is_made_up_for() {
             "upstream.too-big",
             Box::new(|_, c| c.send(ok(&format!("{{\"a\":\"{}\"}}", "v".repeat(70_000))))),
         ),
-    ];
-    for (number, (name, why, answer)) in wrong.into_iter().enumerate() {
+    ]
+}
+
+#[test]
+fn every_answer_that_is_none_is_made_up_for() {
+    let behind = StandIn::new(bound());
+    // Nobody waits longer than a moment for what never comes.
+    let server = setup().start(&behind.config("manager-api", ", timeout: 300ms"));
+    let good = check_in(&server, &mac(1));
+    for (number, (name, why, answer)) in wrong().into_iter().enumerate() {
         // Between two of them it answers well: nothing adds up.
         behind.says(bound());
         assert_eq!(check_in(&server, &mac(1)).status, 200, "{name}");

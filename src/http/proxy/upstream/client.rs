@@ -319,11 +319,11 @@ impl Service<Uri> for Ways {
                     let name = ServerName::try_from(host.to_owned())?;
                     let stream: TokioIo<TcpStream> = connector.call(to).await?;
                     let stream = tls.connect(name, stream.into_inner()).await?;
-                    Stream::Tls(TokioIo::new(stream))
+                    Stream::Tls(Box::new(TokioIo::new(stream)))
                 }
             };
             Ok(Way {
-                stream: Box::new(stream),
+                stream,
                 _permit: permit,
             })
         })
@@ -332,18 +332,18 @@ impl Service<Uri> for Ways {
 
 /// A connection.
 struct Way {
-    stream: Box<Stream>,
+    stream: Stream,
     _permit: OwnedSemaphorePermit,
 }
 
 enum Stream {
     Plain(BackendConnection),
-    Tls(TokioIo<TlsStream<TcpStream>>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
 }
 
 impl Connection for Way {
     fn connected(&self) -> Connected {
-        match &*self.stream {
+        match &self.stream {
             Stream::Plain(stream) => stream.connected(),
             Stream::Tls(stream) => stream.inner().get_ref().0.connected(),
         }
@@ -356,7 +356,7 @@ impl Read for Way {
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut *self.get_mut().stream {
+        match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
@@ -369,21 +369,21 @@ impl Write for Way {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut *self.get_mut().stream {
+        match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self.get_mut().stream {
+        match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self.get_mut().stream {
+        match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
