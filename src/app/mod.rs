@@ -372,6 +372,7 @@ fn front(
         store: Arc::clone(store),
         fleet: Arc::clone(&known.fleet),
         replies: Arc::clone(&known.replies),
+        roots: tls::of_machine,
         bodies: Arc::new(BodyBudget::new(settings.bodies)),
         behind_proxy: settings.behind_proxy,
         trusted: settings.trusted.clone(),

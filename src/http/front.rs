@@ -10,13 +10,13 @@ use super::download::Downloads;
 use super::gate::PlainHttpGate;
 use super::input::NoBody;
 use super::plain::PlainHttp;
-use super::proxy::upstream::{Upstream, UpstreamSettings};
+use super::proxy::upstream::{Roots, Upstream, UpstreamSettings};
 use super::proxy::{MatchedRoute, Proxy, ProxySettings, SeenBackend};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::turned_away::{self, Passes, TurnedAway};
-use super::{ambiguous, counted, forwarded, input, wanted};
+use super::{AnswersChallenges, ambiguous, counted, forwarded, input, wanted};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
 use crate::fleet::{Fleet, LastReplies};
@@ -30,7 +30,6 @@ use arc_swap::ArcSwap;
 use hyper::body::{Bytes, Incoming};
 use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::{Method, Request, Response, StatusCode};
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -52,6 +51,8 @@ pub(crate) struct FrontParts {
     pub fleet: Arc<Fleet>,
     /// Last replies of the server behind, in upstream mode.
     pub replies: Arc<LastReplies>,
+    /// Authorities that this machine trusts, for an upstream over https.
+    pub roots: Roots,
     /// Memory for bodies of requests.
     pub bodies: Arc<BodyBudget>,
     /// `gateway.behind_proxy`.
@@ -93,12 +94,6 @@ pub(crate) struct FrontSettings {
     pub idle: Duration,
     /// Time for open connections to finish when the server stops.
     pub drain: Duration,
-}
-
-/// Source of answers to http-01 challenges, by which a CA checks that a name is ours.
-pub(crate) trait AnswersChallenges: fmt::Debug + Send + Sync {
-    /// Returns the answer to this token, while a challenge is pending.
-    fn answer(&self, token: &str) -> Option<String>;
 }
 
 /// The front door.
@@ -194,13 +189,10 @@ impl Answers {
         before: Option<&Self>,
     ) -> Self {
         let public = settings.public;
-        let upstream = settings.upstream.map(|settings| {
-            let before = before.and_then(|before| before.check_ins.upstream.as_ref());
-            match before.filter(|before| before.is_of(&settings)) {
-                Some(before) => Arc::clone(before),
-                None => Arc::new(Upstream::new(settings, Arc::clone(&parts.replies))),
-            }
-        });
+        let known = before.and_then(|before| before.check_ins.upstream.as_ref());
+        let upstream = settings
+            .upstream
+            .map(|new| Upstream::of(new, known, &parts.replies, parts.roots));
         let before = before.map(|before| &before.proxy);
         let proxy = Proxy::new(settings.proxy, &public, settings.drain);
         Self {
@@ -324,10 +316,7 @@ impl Answers {
                     turned_away.in_front(about(&head), &reached);
                     self.check_ins.show(&reached)
                 }
-                Target::Activate => {
-                    let answer = self.check_ins.activate(peer, &head, body, now);
-                    return answer.await;
-                }
+                Target::Activate => return self.check_ins.activate(peer, &head, body, now).await,
                 Target::Options => reply::options(),
                 Target::Preflight => page.admit(reply::options()),
                 Target::Download(name) => {

@@ -120,7 +120,7 @@ pub struct LeftOut {
     pub why: Unfit,
 }
 
-/// What would harm a device in a block.
+/// Fault of a block, by which it would harm a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
     /// It is neither of the kind nor of the form that firmware expects.

@@ -24,6 +24,7 @@ use client::{Client, NoReply};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use jiff::SignedDuration;
+use rustls::pki_types::CertificateDer;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,12 +41,15 @@ const REMEMBERED: usize = 1 << 14;
 /// Setting by which it is named.
 const SETTING: &str = "gateway.upstream";
 
+/// Source of the authorities that this machine trusts.
+pub(crate) type Roots = fn() -> Vec<CertificateDer<'static>>;
+
 /// `gateway.upstream`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// Address of its OTA interface.
     pub url: Url,
-    /// What it means that a reply is without `firmware`.
+    /// Meaning of a reply without `firmware`.
     pub kind: Kind,
     /// Longest time that a check-in waits for it.
     pub timeout: Duration,
@@ -72,14 +76,14 @@ pub(in crate::http) struct Upstream {
     hasher: RandomState,
 }
 
-/// What was said of it.
+/// State of it, as it was said.
 struct State {
     allowance: Allowance,
     is_down: bool,
     seen: BackendState,
 }
 
-/// What a device is told of the reply behind.
+/// Answer for a device.
 pub(in crate::http) enum Told {
     /// Its reply.
     Now(Reply),
@@ -98,13 +102,26 @@ impl fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    pub(in crate::http) fn new(settings: UpstreamSettings, replies: Arc<LastReplies>) -> Self {
+    /// Returns the one of these settings: the one `before`, where they are the same.
+    pub(in crate::http) fn of(
+        settings: UpstreamSettings,
+        before: Option<&Arc<Self>>,
+        replies: &Arc<LastReplies>,
+        roots: Roots,
+    ) -> Arc<Self> {
+        match before.filter(|before| before.settings == settings) {
+            Some(before) => Arc::clone(before),
+            None => Arc::new(Self::new(settings, Arc::clone(replies), roots)),
+        }
+    }
+
+    fn new(settings: UpstreamSettings, replies: Arc<LastReplies>, roots: Roots) -> Self {
         if let Err(none) = replies.keep_for(settings.keep) {
             // Answers go on; there is nothing to tell again while it is away.
             event::say(&Event::from(&none));
         }
         Self {
-            client: Client::new(&settings.url),
+            client: Client::new(&settings.url, roots),
             settings,
             replies,
             breaker: Mutex::default(),
@@ -117,11 +134,6 @@ impl Upstream {
             said: Once::new(SAID, REMEMBERED),
             hasher: RandomState::new(),
         }
-    }
-
-    /// Tells whether it is the one of these settings.
-    pub(in crate::http) fn is_of(&self, settings: &UpstreamSettings) -> bool {
-        self.settings == *settings
     }
 
     /// Returns its state, as it was seen last.

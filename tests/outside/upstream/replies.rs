@@ -1,6 +1,8 @@
 //! What good servers answer.
 
 use super::*;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 #[test]
 fn all_but_firmware_is_theirs_byte_for_byte() {
@@ -342,4 +344,38 @@ fn activations_pass_through() {
         assert_eq!(answer.status, expected);
         answer.hold_to_contract("an error");
     }
+}
+
+/// The stand-in that documents name, from its first answer to an update.
+#[test]
+#[ignore = "needs python3"]
+fn a_stand_in_for_manager_api_is_served_to_the_end() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/manager_api.py");
+    let mut command = Command::new("python3");
+    let mut stand_in = command
+        .args([script, "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let out = stand_in.stdout.take().unwrap();
+    BufReader::new(out).read_line(&mut line).unwrap();
+    let url = line.trim().rsplit(' ').next().unwrap();
+    let config = format!("gateway:\n  upstream: {{url: '{url}', kind: manager-api}}\n");
+    let server = setup().start(&config);
+    for (number, updates) in [(1, true), (16, false)] {
+        let device = mac(number);
+        assert!(check_in(&server, &device).whole_json()["activation"]["code"].is_string());
+        let headers = [("Device-Id", &*device), ("Client-Id", "c")];
+        let ask = request("POST", "/xiaozhi/ota/activate", &headers, b"{}");
+        assert_eq!(server.send("http", &ask).status, 202);
+        assert_eq!(server.send("http", &ask).status, 200);
+        assert_eq!(offered(&server, &device).is_some(), updates);
+        let told = check_in(&server, &device).whole_json();
+        assert_eq!(told["websocket"]["token"], "stand-in");
+    }
+    stand_in.kill().unwrap();
+    stand_in.wait().unwrap();
+    assert_eq!(check_in(&server, &mac(1)).status, 200);
+    assert_eq!(check_in(&server, &mac(2)).status, 503);
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 /// Number of failures in a row on which it opens: of the transport, or each of another device.
 const ENOUGH: usize = 3;
 
-/// What a request came to.
+/// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It was answered.

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, LOCATION,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue,
     TRANSFER_ENCODING,
 };
 use hyper::http::uri::Authority;
@@ -25,9 +25,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
-use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::PathBuf;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -114,10 +112,10 @@ pub(super) struct Client {
 type Pool = legacy::Client<Ways, Full<Bytes>>;
 
 impl Client {
-    pub(super) fn new(url: &Url) -> Self {
+    pub(super) fn new(url: &Url, roots: fn() -> Vec<CertificateDer<'static>>) -> Self {
         let workers = available_parallelism().map_or(1, usize::from);
         Self {
-            tls: (url.scheme == Scheme::Https).then(connector),
+            tls: (url.scheme == Scheme::Https).then(|| connector(roots())),
             url: url.clone(),
             resolver: Resolver::default(),
             share: (CONNECTIONS / workers).max(1),
@@ -176,7 +174,7 @@ impl Client {
         let answer = answered.map_err(|error| NoReply::Unreached(why_none(&error)))?;
         let (head, body) = answer.into_parts();
         if head.status.is_redirection() {
-            let to = head.headers.get(LOCATION).map(HeaderValue::as_bytes);
+            let to = head.headers.get("location").map(HeaderValue::as_bytes);
             return Err(NoReply::Redirect(
                 head.status,
                 place(to.unwrap_or_default()),
@@ -250,11 +248,11 @@ fn place(to: &[u8]) -> String {
 }
 
 /// Trusts the public authorities, and those that this machine trusts.
-fn connector() -> TlsConnector {
+fn connector(of_machine: Vec<CertificateDer<'static>>) -> TlsConnector {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    roots.add_parsable_certificates(of_machine());
+    roots.add_parsable_certificates(of_machine);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     // The provider has every version that rustls knows.
@@ -264,27 +262,6 @@ fn connector() -> TlsConnector {
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     TlsConnector::from(Arc::new(config))
-}
-
-/// Files in which systems have the authorities that they trust: Debian, Fedora, Alpine.
-const MACHINE_ROOTS: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
-
-/// Returns the authorities that this machine trusts, as OpenSSL finds them. A company's own
-/// may be among them.
-fn of_machine() -> Vec<CertificateDer<'static>> {
-    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let mut files = named.into_iter().chain(MACHINE_ROOTS.map(PathBuf::from));
-    let opened = files.find_map(|file| File::open(file).ok());
-    let read = opened.map(|file| {
-        rustls_pemfile::certs(&mut BufReader::new(file))
-            .flatten()
-            .collect()
-    });
-    read.unwrap_or_default()
 }
 
 /// Connects, and speaks TLS where the address says so.
