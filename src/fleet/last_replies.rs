@@ -60,7 +60,7 @@ CREATE INDEX IF NOT EXISTS reply_at ON reply (at);";
 /// Reply that is kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LastReply {
-    /// What the device is told of it again.
+    /// Body of it, as the device is told it again.
     pub body: Vec<u8>,
     /// True where automatic updates were off for the device.
     pub is_held: bool,
@@ -152,7 +152,7 @@ struct Keeper {
     file: Option<PathBuf>,
     keep: Duration,
     store: Option<Connection>,
-    /// What is not written yet; `None` forgets.
+    /// Replies that are not written yet; `None` forgets.
     news: HashMap<String, Option<LastReply>>,
     is_failing: bool,
     written: Instant,

@@ -73,12 +73,6 @@ pub(super) struct CheckIns {
     pub(super) upstream: Option<Arc<Upstream>>,
 }
 
-/// Answers an activation. Nothing needs one here, but firmware v1.6 wants a body all
-/// the same.
-pub(super) fn activated() -> Reply {
-    reply::json(br#"{"success":true}"#.to_vec())
-}
-
 impl CheckIns {
     /// Answers a `GET`: says that the interface works, in the guide's words.
     pub(super) fn show(&self, reached: &Reached<'_>) -> Reply {
@@ -166,7 +160,7 @@ impl CheckIns {
     ) -> Reply {
         let request = Request { head, peer, now };
         let Some(upstream) = &self.upstream else {
-            let reply = activated();
+            let reply = reply::activated();
             return if input::discard_beside(body, self.idle) {
                 reply
             } else {

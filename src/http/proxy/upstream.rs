@@ -87,7 +87,7 @@ struct State {
 pub(in crate::http) enum Told {
     /// Its reply.
     Now(Reply),
-    /// What it was told last.
+    /// The reply that it was told last.
     Again(Reply),
     /// Nothing: it is to try again.
     Nothing,
@@ -197,7 +197,7 @@ impl Upstream {
         match asked {
             // Firmware v1.6 wants a body in either.
             Ok(answer) if answer.status == StatusCode::OK && answer.body.is_empty() => {
-                crate::http::checkin::activated()
+                reply::activated()
             }
             Ok(answer) if answer.status == StatusCode::OK => reply::json(answer.body.into()),
             Ok(answer) if answer.status == StatusCode::ACCEPTED => {
