@@ -6,8 +6,8 @@ use super::query::{DeviceQuery, OfferQuery, bad};
 use super::reply::Refusal;
 use super::standing::StandingOrders;
 use super::types::{
-    Device, Devices, Ends, FailingFile, File, Firmware, FleetCounts, ModelCount, OfferToDevice,
-    Offers, Seen, Transports, VersionCount,
+    Device, Devices, Ends, FailingFile, File, Firmware, FleetCounts, Held, ModelCount,
+    OfferToDevice, Offers, Seen, Transports, VersionCount,
 };
 use crate::event::text::Text;
 use crate::fleet::{Content, DeviceId, Fleet, Record};
@@ -164,6 +164,7 @@ pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
     });
     let [http, https] = summary.transports;
     let [hour, day, week] = summary.seen;
+    let [not_activated, updates_off] = summary.held;
     let versions = summary.versions.into_iter();
     let failing = summary.failing.into_iter();
     let failing = failing.map(|(file, devices)| FailingFile { file, devices });
@@ -182,6 +183,10 @@ pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
         failing: failing.collect(),
         transports: Transports { http, https },
         seen: Seen { hour, day, week },
+        held: Held {
+            not_activated,
+            updates_off,
+        },
     }
 }
 

@@ -256,6 +256,16 @@ pub(super) struct FleetCounts {
     pub(super) failing: Vec<FailingFile>,
     pub(super) transports: Transports,
     pub(super) seen: Seen,
+    pub(super) held: Held,
+}
+
+/// Number of devices that were offered nothing because of what the upstream answered last.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Held {
+    /// They wait for their owner to take them on.
+    pub(super) not_activated: u64,
+    /// Automatic updates are off for them.
+    pub(super) updates_off: u64,
 }
 
 /// Number of devices of a model.

@@ -108,6 +108,9 @@ fn surroundings<'a>(
         Voice::WebSocket { .. } => (websocket, None),
         Voice::Mqtt { endpoint, .. } => (None, Some(&**endpoint)),
     };
+    // Then another server hands out where devices speak, and where pictures go.
+    let is_ours = settings.upstream.is_none();
+    let (websocket, mqtt) = (websocket.filter(|_| is_ours), mqtt.filter(|_| is_ours));
     Surroundings {
         bound: settings.bind.ip,
         ports,
@@ -126,7 +129,7 @@ fn surroundings<'a>(
         mqtt,
         passed_on: PassedOn {
             voice: settings.proxy.passes_on(WEBSOCKET_PATH),
-            vision: settings.proxy.passes_on(VISION_PATH),
+            vision: !is_ours || settings.proxy.passes_on(VISION_PATH),
         },
         network,
         lookups,

@@ -114,6 +114,7 @@ impl Changes {
             state,
             fleet,
             proxy: _,
+            upstream,
             memory,
             bodies: _,
             devices: _,
@@ -144,6 +145,7 @@ impl Changes {
             places.any(|places| places.is_written(key))
         };
         changes.take_limits(&limits, is_written("gateway.limits.connections"));
+        changes.take("gateway.upstream", upstream, |s| &mut s.upstream);
         // The default goes by which folders there are, and holds to the end.
         let is_moved = running.state != state && is_written("gateway.state");
         changes.wait("gateway.state", is_moved);

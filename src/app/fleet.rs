@@ -7,11 +7,13 @@ use crate::event::{self, tell};
 use crate::fleet::journal::{Journal, Kept};
 use crate::fleet::orders::Orders;
 use crate::fleet::state_folder::StateFolder;
-use crate::fleet::{Content, DeviceId, Fleet, FleetStart, Knowledge, Retry, TokenKey};
+use crate::fleet::{Content, DeviceId, Fleet, FleetStart, Knowledge, LastReplies, Retry, TokenKey};
 use crate::util::addresses::own_addresses;
 use crate::util::counts::COUNTS;
+use crate::util::once::HOUR;
 use crate::util::supervise::{Supervisor, blocking};
 use crate::util::threads::NoThread;
+use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -38,6 +40,8 @@ pub(super) struct Known {
     pub(super) orders: Arc<Orders>,
     /// Writer of the store.
     pub(super) journal: Arc<Journal>,
+    /// Last replies of the server behind, in upstream mode.
+    pub(super) replies: Arc<LastReplies>,
 }
 
 /// Makes the memory of devices, reads the orders about them, and begins to read what earlier
@@ -64,6 +68,7 @@ pub(super) fn known(settings: &Settings, state: Option<&StateFolder>) -> Result<
         fleet,
         orders: Arc::new(orders),
         journal: Arc::new(journal),
+        replies: Arc::new(LastReplies::new(state)),
     })
 }
 
@@ -132,8 +137,45 @@ pub(super) async fn wait(known: &Known) {
 
 /// Writes what the store lacks, and ends its writer.
 pub(super) async fn end(known: &Known) {
-    let journal = Arc::clone(&known.journal);
-    blocking(move || journal.end()).await;
+    let (journal, replies) = (Arc::clone(&known.journal), Arc::clone(&known.replies));
+    blocking(move || {
+        journal.end();
+        replies.end();
+    })
+    .await;
+}
+
+/// Says how many devices the server behind holds, as that changes, while there is one.
+pub(super) fn say_held(supervisor: &Supervisor, known: &Known, running: &Arc<ArcSwap<Settings>>) {
+    let (kept, fleet) = (supervisor.clone(), Arc::clone(&known.fleet));
+    let running = Arc::clone(running);
+    tokio::spawn(async move {
+        let part = Text::new(
+            "统计上游未放行的设备",
+            "the count of devices that the upstream holds",
+        );
+        let count = || count_held(&fleet, &running);
+        kept.task(part, count).await;
+    });
+}
+
+async fn count_held(fleet: &Arc<Fleet>, running: &ArcSwap<Settings>) {
+    let mut said = [0, 0];
+    let mut every = interval(HOUR);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if running.load().upstream.is_none() {
+            continue;
+        }
+        let fleet = Arc::clone(fleet);
+        let held = blocking(move || fleet.summary(SystemTime::now()).held).await;
+        if let Some(held) = held.filter(|held| *held != said) {
+            let [unbound, off] = held;
+            tell!(UPSTREAM_HOLDS, unbound = unbound, off = off);
+            said = held;
+        }
+    }
 }
 
 async fn tick(known: &Known) {

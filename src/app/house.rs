@@ -295,6 +295,7 @@ impl FleetSource for House {
         // One that went meanwhile is forgotten, too.
         self.known.fleet.forget(device);
         self.known.journal.forget(device, &record.client);
+        self.known.replies.forget(device);
         let older = self.known.journal.older();
         if !older.is_empty() {
             let files: Vec<_> = older

@@ -30,7 +30,6 @@ use crate::event::text::Text;
 use crate::event::{self, Event, Value, event, tell};
 use crate::firmware::catalogue::{Catalogue, CatalogueError};
 use crate::firmware::store::Store;
-use crate::fleet::Fleet;
 use crate::fleet::state_folder::{self, StateError, StateFolder};
 use crate::http::{AnswersChallenges, BodyBudget, Front, FrontParts, FrontSettings, MadeUp};
 use crate::ota::public_url::Source;
@@ -118,8 +117,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let store = Arc::new(Store::new(settings.memory));
     let releases = Releases::new(&known, &catalogue, &store, state.as_ref(), &running);
     let releases = Arc::new(releases);
-    let fleet = &known.fleet;
-    let front = Arc::new(front(&settings, &catalogue, &store, fleet, challenges));
+    let front = Arc::new(front(&settings, &catalogue, &store, &known, challenges));
     let running_admin = admin.as_ref().map(admin::AdminDoor::running);
     let admin = admin.map(|admin| {
         let house = House {
@@ -155,6 +153,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     });
     let supervisor = Supervisor::new(stop.asked.clone());
     fleet::keep(&supervisor, &known);
+    fleet::say_held(&supervisor, &known, &reloader.running);
     releases::keep(&supervisor, &releases);
     hold::keep(&supervisor, hold);
     keep_all(&supervisor, auditor, reloader, hangup);
@@ -365,13 +364,15 @@ fn front(
     settings: &Settings,
     catalogue: &Arc<Catalogue>,
     store: &Arc<Store>,
-    fleet: &Arc<Fleet>,
+    known: &fleet::Known,
     challenges: Option<Arc<Challenges>>,
 ) -> Front {
     let parts = FrontParts {
         catalogue: Arc::clone(catalogue),
         store: Arc::clone(store),
-        fleet: Arc::clone(fleet),
+        fleet: Arc::clone(&known.fleet),
+        replies: Arc::clone(&known.replies),
+        roots: tls::of_machine,
         bodies: Arc::new(BodyBudget::new(settings.bodies)),
         behind_proxy: settings.behind_proxy,
         trusted: settings.trusted.clone(),
@@ -397,6 +398,7 @@ fn front_settings(settings: &Settings) -> FrontSettings {
         plain_http: settings.plain_http.clone(),
         cors: settings.cors.clone(),
         proxy: settings.proxy.clone(),
+        upstream: settings.upstream.clone(),
         idle: settings.limits.idle,
         drain: settings.limits.drain,
     }

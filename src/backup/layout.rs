@@ -1,5 +1,6 @@
 //! Layout of a backup: which member is which file here.
 
+use crate::fleet::LAST_REPLIES;
 use crate::util::paths::absolute;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,7 +16,7 @@ pub(super) const VERSION: u64 = 1;
 pub(super) const DATABASE: &str = "fleet.db";
 /// Names of what a state folder says of devices: what lies there and is not in a backup belongs
 /// to another time.
-pub(super) const OF_STATE: [&str; 3] = [DATABASE, ORDERS, "token.key"];
+pub(super) const OF_STATE: [&str; 4] = [DATABASE, ORDERS, "token.key", LAST_REPLIES];
 /// Name of the file of orders in the state folder.
 pub(super) const ORDERS: &str = "orders.json";
 /// Beginnings of the names of what belongs to a run and not to a backup.
@@ -86,11 +87,13 @@ pub(super) fn is_passing(name: &OsStr) -> bool {
         .any(|begin| name.starts_with(begin.as_bytes()))
 }
 
-/// Tells whether a file of the state folder is left out: the lock, and what belongs to an open
-/// database, of which a copy is made by other means.
+/// Tells whether a file of the state folder is left out: the lock; what belongs to an open
+/// database, of which a copy is made by other means; and what another server answered of late,
+/// which it answers again.
 pub(super) fn is_left_out(name: &OsStr) -> bool {
     let name = name.as_bytes();
-    name == b"lock" || OF_DATABASE.iter().any(|end| name.ends_with(end.as_bytes()))
+    let is_ours = [b"lock".as_slice(), LAST_REPLIES.as_bytes()].contains(&name);
+    is_ours || OF_DATABASE.iter().any(|end| name.ends_with(end.as_bytes()))
 }
 
 /// Reads the name of a member, and tells whether it is one that a backup has: it leads nowhere
@@ -175,6 +178,7 @@ mod tests {
             "firmware/.draft-x.tmp",
             "firmware/.restore-x",
             "state/lock",
+            "state/upstream.db",
             "state/fleet.db-wal",
             "state/fleet.db-shm",
             "named/x",

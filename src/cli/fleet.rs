@@ -51,6 +51,15 @@ struct Fleet {
     ends: BTreeMap<String, u64>,
     transports: Transports,
     seen: Seen,
+    #[serde(default)]
+    held: Held,
+}
+
+/// Devices that the upstream holds.
+#[derive(Debug, Default, Deserialize)]
+struct Held {
+    not_activated: u64,
+    updates_off: u64,
 }
 
 /// Newest offers of devices.
@@ -155,7 +164,7 @@ impl Fleet {
                 )
                 .to_owned();
         }
-        let mut text = self.head(lang);
+        let mut text = self.head(lang) + &self.held(lang);
         text += &self.models(lang);
         text += &self.ends(lang);
         text += &self.failing(lang);
@@ -186,6 +195,21 @@ impl Fleet {
                 "devices: {devices}{besides}; seen within an hour {hour}, a day {day}, a week {week}; over http {http}, over https {https}\n"
             ),
         }
+    }
+
+    /// Returns how many devices are offered nothing because of what the upstream answered.
+    fn held(&self, lang: Lang) -> String {
+        let Held {
+            not_activated,
+            updates_off,
+        } = self.held;
+        if not_activated + updates_off == 0 {
+            return String::new();
+        }
+        lang.pick(
+            format!("因上游而不下发固件：未激活 {not_activated} 台，关闭了自动升级 {updates_off} 台\n"),
+            format!("held for the upstream: not activated {not_activated}, automatic updates off {updates_off}\n"),
+        )
     }
 
     /// Returns on how many devices each file failed, the worst first.

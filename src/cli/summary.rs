@@ -5,9 +5,11 @@ use crate::event::text::Lang;
 use crate::firmware::{ForeignHome, Verify};
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
+use crate::http::proxy::upstream::UpstreamSettings;
 use crate::ota::credentials::{TokenAuth, Voice};
 use crate::ota::decide::DefaultFor;
 use crate::ota::public_url::Source;
+use crate::ota::upstream::Kind;
 use crate::telemetry::line::{Format, Style};
 use crate::tls::Mode;
 use crate::util::size;
@@ -29,7 +31,10 @@ pub(super) fn lines(settings: &Settings, lang: Lang) -> Vec<Line> {
         PlainHttp::Refused => lang.pick("拒绝（403）", "refused (403)").to_owned(),
     };
     lines.push((lang.pick("明文 HTTP", "plain HTTP"), plain));
-    lines.push((lang.pick("语音", "voice"), voice(settings, lang)));
+    match &settings.upstream {
+        None => lines.push((lang.pick("语音", "voice"), voice(settings, lang))),
+        Some(upstream) => lines.extend(answers(upstream, lang)),
+    }
     lines.push(in_front(settings, lang));
     lines.extend(devices(settings, lang));
     lines.push(admin(settings, lang));
@@ -90,6 +95,35 @@ fn doors(settings: &Settings, lang: Lang) -> Vec<Line> {
         (lang.pick("监听", "listens on"), listens),
     ]);
     lines
+}
+
+/// Says who answers what in upstream mode.
+fn answers(upstream: &UpstreamSettings, lang: Lang) -> [Line; 3] {
+    let url = &upstream.url;
+    let (timeout, keep) = (upstream.timeout, upstream.keep.as_secs() / 3600);
+    let theirs = lang.pick(
+        format!("{url}（激活、语音地址、服务器时间；{timeout:?} 内没有应答时，已绑定的设备得到 {keep} 小时内最后一次的内容）"),
+        format!("{url} (activation, voice address, server time; without an answer within {timeout:?} devices that are bound are told their last one, up to {keep} hours old)"),
+    );
+    let ours = lang.pick(
+        "本服务器（下发哪个固件、下载）",
+        "this server (which firmware is offered, downloads)",
+    );
+    let held = match upstream.kind {
+        Kind::ManagerApi => lang.pick(
+            "manager-api：应答中没有 firmware 的设备关闭了自动升级，不下发固件",
+            "manager-api: a device whose reply has no firmware has automatic updates off, and is offered nothing",
+        ),
+        Kind::Other => lang.pick(
+            "other：应答中有没有 firmware 不表示什么",
+            "other: whether a reply has firmware means nothing",
+        ),
+    };
+    [
+        (lang.pick("签到应答", "check-ins"), theirs),
+        (lang.pick("固件", "firmware"), ours.to_owned()),
+        (lang.pick("上游类型", "upstream kind"), held.to_owned()),
+    ]
 }
 
 /// Says where certificates come from.

@@ -340,6 +340,26 @@ pub const KEYS: &[Key] = &[
         "how long a WebSocket may be still",
     ),
     key(
+        "gateway.upstream.url",
+        Unset,
+        "OTA address of the xiaozhi server that answers all but firmware",
+    ),
+    key(
+        "gateway.upstream.kind",
+        Unset,
+        "`manager-api` or `other`: what a reply without `firmware` means",
+    ),
+    key(
+        "gateway.upstream.timeout",
+        Value("2s"),
+        "how long a check-in waits for it",
+    ),
+    key(
+        "gateway.upstream.keep",
+        Value("24h"),
+        "how old a reply may be that is told again while it is away",
+    ),
+    key(
         "gateway.limits.connections",
         Words("16000, less where memory is short"),
         "how many connections there may be at once",

@@ -7,6 +7,7 @@
 
 mod acme;
 mod admin;
+mod behind;
 mod duplicates;
 mod fault;
 mod foreign;

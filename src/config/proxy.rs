@@ -91,12 +91,22 @@ fn backend(
             return None;
         }
     };
-    let is_public = url.host.eq_ignore_ascii_case(&public.url().host);
-    if (is_public || is_here(&url, machine)) && bind.numbers().contains(&url.effective_port()) {
+    if is_ourselves(&url, bind, machine, public) {
         about.beside(ports).fault(event!(CONFIG_BACKEND_ITSELF));
         return None;
     }
     Some(url)
+}
+
+/// Tells whether an address is one of our own: what goes there comes here again.
+pub(super) fn is_ourselves(
+    url: &Url,
+    bind: &Bind,
+    machine: &Machine,
+    public: &PublicAddress,
+) -> bool {
+    let is_public = url.host.eq_ignore_ascii_case(&public.url().host);
+    (is_public || is_here(url, machine)) && bind.numbers().contains(&url.effective_port())
 }
 
 /// Reads an address as that of an HTTP server, as which a WebSocket begins: `ws` means the

@@ -3,6 +3,7 @@
 //! to the audits.
 
 use super::admin::admin;
+use super::behind::upstream;
 use super::fault::{About, ConfigFault, ConfigFaults, Faults};
 use super::gateway::{cors, firmware, fleet, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
@@ -21,6 +22,7 @@ use crate::fleet::settings::{FleetRoom, FleetSettings};
 use crate::http::cors::Cors;
 use crate::http::plain::PlainHttp;
 use crate::http::proxy::ProxySettings;
+use crate::http::proxy::upstream::UpstreamSettings;
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::{PublicAddress, Scheme, Source, WEBSOCKET_PATH};
@@ -116,6 +118,8 @@ pub struct Settings {
     pub fleet: FleetSettings,
     /// The servers behind this one.
     pub proxy: ProxySettings,
+    /// The server that answers all but firmware, in upstream mode.
+    pub upstream: Option<UpstreamSettings>,
     /// The value of `gateway.firmware.memory`, in bytes.
     pub memory: u64,
     /// The number of bytes of bodies that may be gathered at once.
@@ -234,6 +238,7 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         server.about("http_port")
     };
     let proxy = proxy(&gateway.section("proxy"), &bind, &ports, &public, machine);
+    let upstream = upstream(&gateway, &bind, &ports, &public, machine);
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
     let websocket = websocket(&server, &public, passes_voice);
     let has_tokens = python::is_true(&server.section("auth"), "enabled").unwrap_or(false);
@@ -266,6 +271,7 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
             .path("state")
             .unwrap_or_else(|| machine.state.clone()),
         fleet: fleet(&gateway.section("fleet")),
+        upstream,
         proxy,
         memory: memory.unwrap_or(fits.images),
         bodies: fits.bodies,

@@ -142,6 +142,22 @@ pub(super) const ROUTE: Text = Text::new(
     "请写路径和后面的服务器，例如 /mcp_endpoint/: http://127.0.0.1:8005（其下的所有路径都会转发，不写通配符）",
     "write a path and the server behind it, as in /mcp_endpoint/: http://127.0.0.1:8005 (all below the path goes there, too, without any *)",
 );
+pub(super) const UPSTREAM_URL: Text = Text::new(
+    "请写上游服务器的 OTA 地址，例如 http://127.0.0.1:8002/xiaozhi/ota/",
+    "write the OTA address of the server that answers all but firmware, such as http://127.0.0.1:8002/xiaozhi/ota/",
+);
+pub(super) const UPSTREAM_KIND: Text = Text::new(
+    "请写 manager-api（应答中没有 firmware 表示该设备关闭了自动升级）或 other（没有 firmware 不表示什么）",
+    "write manager-api (a reply without firmware means that automatic updates are off for the device) or other (it means nothing)",
+);
+pub(super) const UPSTREAM_TIMEOUT: Text = Text::new(
+    "请写大于零、不超过 20s 的时间（设备最多等待 30 秒），例如 2s",
+    "write a time above zero and up to 20s, for devices wait 30 seconds at most, such as 2s",
+);
+pub(super) const UPSTREAM_KEEP: Text = Text::new(
+    "请写大于零、不超过 30 天的时间，例如 24h",
+    "write a time above zero and up to 30 days, such as 24h",
+);
 pub(super) const LOG_LEVEL: Text = Text::new(
     "请写 DEBUG、INFO、WARNING 或 ERROR",
     "write DEBUG, INFO, WARNING or ERROR",

@@ -127,6 +127,11 @@ pub enum Reason<'a> {
     /// restart after each update that failed (`Application::CheckNewVersion` in
     /// `main/application.cc`), and so would for ever.
     NoAddress,
+    /// The device waits to be taken on by its owner: an `activation` object in what another
+    /// server answers it.
+    NotActivated,
+    /// Its owner has automatic updates off.
+    UpdatesOff,
 }
 
 /// Gap in the proof that a forced update ends.

@@ -69,6 +69,8 @@ impl From<&Reason<'_>> for Event {
             Reason::Unaliased { files } => event!(WITHHELD_UNALIASED, files = &**files),
             Reason::NearName { near } => event!(WITHHELD_NEAR_NAME, near = &**near),
             Reason::NoAddress => event!(WITHHELD_NO_ADDRESS),
+            Reason::NotActivated => event!(WITHHELD_NOT_ACTIVATED),
+            Reason::UpdatesOff => event!(WITHHELD_UPDATES_OFF),
         }
     }
 }

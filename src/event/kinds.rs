@@ -98,6 +98,7 @@ mod publish;
 mod request;
 mod state;
 mod store;
+mod upstream;
 mod withheld;
 
 pub use acme::*;
@@ -124,6 +125,7 @@ pub use publish::*;
 pub use request::*;
 pub use state::*;
 pub use store::*;
+pub use upstream::*;
 pub use withheld::*;
 
 /// Returns the kinds of TLS handshakes that failed.
@@ -161,6 +163,7 @@ pub fn all() -> impl Iterator<Item = &'static Kind> {
         FORECASTS,
         BACKUPS,
         STORE,
+        UPSTREAM,
     ]
     .into_iter()
     .flatten()

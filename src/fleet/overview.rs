@@ -5,6 +5,8 @@ use super::offer_end::OfferEnd;
 use super::outcome::{Content, ENOUGH, History, Offer, OfferedImage, millis};
 use super::record::Record;
 use super::{Build, DeviceId, Fleet, Profile, wall};
+use crate::event::Kind;
+use crate::event::kinds::{WITHHELD_NOT_ACTIVATED, WITHHELD_UPDATES_OFF};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,6 +21,9 @@ const SPANS: [Duration; 3] = [
     Duration::from_secs(86_400),
     Duration::from_secs(7 * 86_400),
 ];
+
+/// Answers by which the server behind holds a device.
+const HELD: [&Kind; 2] = [&WITHHELD_NOT_ACTIVATED, &WITHHELD_UPDATES_OFF];
 
 /// Counts of the devices that are known by a MAC address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +40,9 @@ pub struct Summary {
     pub transports: [u64; 2],
     /// Number seen within an hour, a day and a week.
     pub seen: [u64; 3],
+    /// Number of those that are not activated, and of those with automatic updates off: in
+    /// upstream mode they were offered nothing at their last check-in.
+    pub held: [u64; 2],
 }
 
 /// Summary, and what became of each image that is a device's newest offer.
@@ -186,6 +194,9 @@ impl Tally {
             let image = self.images.entry(Arc::as_ptr(&offer.image));
             let image = image.or_insert_with(|| ImageEnds::new(Arc::clone(&offer.image)));
             image.add(id, record, history, offer);
+        }
+        for (count, kind) in summary.held.iter_mut().zip(HELD) {
+            *count += u64::from(record.why.is_some_and(|why| why.id == kind.id));
         }
         let age = now.saturating_sub(record.last_seen);
         for (count, span) in summary.seen.iter_mut().zip(SPANS) {

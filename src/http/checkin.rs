@@ -6,6 +6,7 @@ use super::charset;
 use super::counted;
 use super::input::{self, Missing, NoBody};
 use super::near_models;
+use super::proxy::upstream::{self, Told, Upstream};
 use super::reply::{self, Reply};
 use super::request::{CLIENT_ID, DEVICE_ID, Head, Request, shown, text};
 use super::turned_away::{self, TurnedAway};
@@ -13,8 +14,8 @@ use crate::event::{self, Event, event, tell};
 use crate::firmware::catalogue::Catalogue;
 use crate::fleet::{Came, Fleet};
 use crate::ota::credentials::Voice;
-use crate::ota::decide::{Outcome, Policy, Withheld, decide};
-use crate::ota::reply::{since_epoch, write};
+use crate::ota::decide::{Decision, Outcome, Policy, Withheld, decide};
+use crate::ota::reply::{Firmware, since_epoch, write};
 use crate::server::Peer;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{Level, debug, enabled};
 use xiaozhi_device::checkin::{CheckIn, Report};
+use xiaozhi_device::guards::Reason;
 use xiaozhi_device::private;
 
 /// Number of bytes of a body that the log shows.
@@ -67,17 +69,19 @@ pub(super) struct CheckIns {
     pub(super) bodies: Arc<BodyBudget>,
     /// Memory of who was told why there is no answer.
     pub(super) turned_away: Arc<TurnedAway>,
-}
-
-/// Answers an activation. Nothing needs one here, but firmware v1.6 wants a body all
-/// the same.
-pub(super) fn activate() -> Reply {
-    reply::json(br#"{"success":true}"#.to_vec())
+    /// The server that answers all but firmware, in upstream mode.
+    pub(super) upstream: Option<Arc<Upstream>>,
 }
 
 impl CheckIns {
     /// Answers a `GET`: says that the interface works, in the guide's words.
-    pub(super) fn show(reached: &Reached<'_>) -> Reply {
+    pub(super) fn show(&self, reached: &Reached<'_>) -> Reply {
+        if let Some(upstream) = &self.upstream {
+            let upstream = upstream.address();
+            return reply::text(format!(
+                "OTA接口运行正常，激活和语音地址由上游服务器应答：{upstream}"
+            ));
+        }
         let websocket = reached.websocket();
         reply::text(format!(
             "OTA接口运行正常，向设备发送的websocket地址是：{}",
@@ -103,6 +107,7 @@ impl CheckIns {
             Err(missing) => return self.without_body(&missing, request),
         };
         let headers = &head.headers;
+        let sent = body.bytes.clone();
         let body = charset::in_utf8(headers, body.bytes.clone());
         let named = CheckInHeaders::read(headers);
         let (Some(device), Some(client)) = (&named.device, &named.client) else {
@@ -123,14 +128,49 @@ impl CheckIns {
             version_header: named.version.as_deref(),
             report: Report::read(&body),
         };
-        event::together(peer.address.ip(), || {
+        let say = || {
             tell!(CHECK_IN, device = shown(device), peer = peer.address);
             self.turned_away.body(request, &check_in, &body);
             if enabled!(Level::DEBUG) {
                 log_report(&check_in, peer, headers, &body);
             }
-            self.decided(&check_in, peer, reached, now)
+        };
+        let Some(upstream) = &self.upstream else {
+            return event::together(peer.address.ip(), || {
+                say();
+                self.decided(&check_in, peer, reached, now, None)
+            });
+        };
+        event::together(peer.address.ip(), say);
+        let offset = self.timezone_offset;
+        // On the heap: where nothing stands behind, a check-in's future is small.
+        let told = Box::pin(upstream.check_in(device, request, sent, offset)).await;
+        event::together(peer.address.ip(), || {
+            self.decided(&check_in, peer, reached, now, Some((upstream, told)))
         })
+    }
+
+    /// Answers an activation: here nothing needs one, and behind this server one may.
+    pub(super) async fn activate(
+        &self,
+        peer: Peer,
+        head: &Head,
+        body: Incoming,
+        now: SystemTime,
+    ) -> Reply {
+        let request = Request { head, peer, now };
+        let Some(upstream) = &self.upstream else {
+            let reply = reply::activated();
+            return if input::discard_beside(body, self.idle) {
+                reply
+            } else {
+                reply::closing(reply)
+            };
+        };
+        match input::read(body, self.idle, &self.bodies).await {
+            Ok(body) => Box::pin(upstream.activate(request, body.bytes.clone())).await,
+            Err(missing) => self.without_body(&missing, request),
+        }
     }
 
     /// Answers a check-in whose body did not come whole, and says why.
@@ -155,74 +195,54 @@ impl CheckIns {
         reply::closing(reply::error(status, text))
     }
 
+    /// Decides what a device is told, notes it, and writes the reply: our own, or that of the
+    /// server behind with `firmware` from here.
     fn decided(
         &self,
         check_in: &CheckIn<'_>,
         peer: Peer,
         reached: &Reached<'_>,
         now: SystemTime,
+        behind: Option<(&Arc<Upstream>, Told)>,
     ) -> Reply {
         let came = Came {
             address: peer.address.ip(),
             is_secure: peer.secure,
             at: now,
         };
+        // What it runs is learned, whatever it is answered.
         let visit = self.fleet.visit(check_in, came);
-        let (peer, secure) = (peer.address, peer.secure);
+        let mut behind = match behind {
+            None => None,
+            Some((upstream, Told::Now(reply) | Told::Again(reply))) => Some((upstream, reply)),
+            Some((_, Told::Nothing)) => return upstream::unanswered(),
+        };
         let snapshot = self.catalogue.snapshot();
-        let (device, own) = (shown(check_in.device), check_in.version());
+        let own = check_in.version();
         let mut decision = decide(check_in, &snapshot, &self.policy, &visit);
         let base = reached.download_base().unwrap_or_default();
         if base.is_empty() {
-            decision.withdraw();
+            decision.withdraw(Reason::NoAddress);
         }
-        counted::decision(&decision, secure);
-        let (model, count) = (shown(decision.model), decision.candidates);
-        // The guide tells operators to compare the device's model with the files.
-        let reported = check_in
-            .models()
-            .next()
-            .filter(|named| *named != decision.model);
-        tell!(
-            CANDIDATES,
-            model = model,
-            count = count,
-            peer = peer,
-            reported = reported.map(shown)
-        );
+        let hold = behind.as_ref().and_then(|(_, reply)| reply.hold);
+        if let Some(hold) = hold {
+            decision.withdraw(hold.reason());
+        }
         let mut url = String::new();
-        match decision.outcome {
-            Outcome::Offer { entry, force } => {
-                url.reserve(base.len() + entry.url_name.len() + QUERY);
-                url.push_str(&base);
-                url.push_str(&entry.url_name);
-                let (version, force) = (entry.version.as_str(), force.then_some(1u8));
-                tell!(
-                    OFFER,
-                    device = device,
-                    version = version,
-                    url = &url,
-                    peer = peer,
-                    force = force,
-                    setting = reached.setting()
-                );
-            }
-            Outcome::UpToDate if decision.is_early => {
-                tell!(STILL_READING, device = device, version = shown(own));
-            }
-            Outcome::UpToDate => {
-                let withheld = decision.withheld.len();
-                let withheld = (withheld > 0).then_some(withheld);
-                tell!(
-                    UP_TO_DATE,
-                    device = device,
-                    version = shown(own),
-                    peer = peer,
-                    withheld = withheld
-                );
-            }
-            Outcome::Silent => tell!(SILENT, device = device, version = shown(own)),
+        if let Outcome::Offer { entry, .. } = decision.outcome {
+            url.reserve(base.len() + entry.url_name.len() + QUERY);
+            url.push_str(&base);
+            url.push_str(&entry.url_name);
         }
+        if let Some((upstream, reply)) = &mut behind {
+            let room = reply.make_room(Firmware::of(&decision, own, &url).as_ref(), QUERY);
+            if let Err(fault) = room {
+                return upstream::unfit(check_in.device, &fault);
+            }
+            upstream.say_left_out(check_in.device, reply, now);
+        }
+        counted::decision(&decision, peer.secure);
+        say_decision(check_in, &decision, peer, reached, &url);
         let noted = visit.told(&decision);
         // The log has it without: whoever tries the address from there is not the device.
         if let Some(token) = noted.token {
@@ -231,9 +251,12 @@ impl CheckIns {
         }
         // The same again at every boot would hide what is new.
         if noted.is_news {
-            log_withheld(device, own, &decision.withheld);
+            log_withheld(shown(check_in.device), own, &decision.withheld);
         }
         near_models::tell_why(&self.fleet, &decision, check_in, now);
+        if let Some((_, reply)) = &behind {
+            return reply::json(reply.write(Firmware::of(&decision, own, &url).as_ref()));
+        }
         let websocket = match self.voice {
             Voice::WebSocket { .. } => reached.websocket(),
             Voice::Mqtt { .. } => None,
@@ -248,6 +271,59 @@ impl CheckIns {
             now,
             self.timezone_offset,
         ))
+    }
+}
+
+/// Says in the guide's words what a device is told.
+fn say_decision(
+    check_in: &CheckIn<'_>,
+    decision: &Decision<'_>,
+    peer: Peer,
+    reached: &Reached<'_>,
+    url: &str,
+) {
+    let (device, own, peer) = (shown(check_in.device), check_in.version(), peer.address);
+    let (model, count) = (shown(decision.model), decision.candidates);
+    // The guide tells operators to compare the device's model with the files.
+    let reported = check_in
+        .models()
+        .next()
+        .filter(|named| *named != decision.model);
+    tell!(
+        CANDIDATES,
+        model = model,
+        count = count,
+        peer = peer,
+        reported = reported.map(shown)
+    );
+    match decision.outcome {
+        Outcome::Offer { entry, force } => {
+            let (version, force) = (entry.version.as_str(), force.then_some(1u8));
+            tell!(
+                OFFER,
+                device = device,
+                version = version,
+                url = url,
+                peer = peer,
+                force = force,
+                setting = reached.setting()
+            );
+        }
+        Outcome::UpToDate if decision.is_early => {
+            tell!(STILL_READING, device = device, version = shown(own));
+        }
+        Outcome::UpToDate => {
+            let withheld = decision.withheld.len();
+            let withheld = (withheld > 0).then_some(withheld);
+            tell!(
+                UP_TO_DATE,
+                device = device,
+                version = shown(own),
+                peer = peer,
+                withheld = withheld
+            );
+        }
+        Outcome::Silent => tell!(SILENT, device = device, version = shown(own)),
     }
 }
 

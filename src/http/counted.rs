@@ -47,6 +47,7 @@ mod tests {
     use crate::firmware::snapshot::tests::{entry, snapshot};
     use crate::ota::decide::{Policy, decide};
     use xiaozhi_device::checkin::{CheckIn as Reported, Report};
+    use xiaozhi_device::guards::Reason;
 
     /// Outcome for a device of this version, and with the offer taken back.
     fn counted(snapshot: &Snapshot, version: &str) -> (CheckIn, CheckIn) {
@@ -58,7 +59,7 @@ mod tests {
         let policy = Policy::default();
         let mut decision = decide(&check_in, snapshot, &policy, &());
         let at_first = outcome(&decision);
-        decision.withdraw();
+        decision.withdraw(Reason::NoAddress);
         (at_first, outcome(&decision))
     }
 

@@ -10,15 +10,16 @@ use super::download::Downloads;
 use super::gate::PlainHttpGate;
 use super::input::NoBody;
 use super::plain::PlainHttp;
+use super::proxy::upstream::{Roots, Upstream, UpstreamSettings};
 use super::proxy::{MatchedRoute, Proxy, ProxySettings, SeenBackend};
 use super::reply::{self, Reply};
 use super::request::{self, Head};
 use super::router::{Route, Router};
 use super::turned_away::{self, Passes, TurnedAway};
-use super::{ambiguous, checkin, counted, forwarded, input, wanted};
+use super::{AnswersChallenges, ambiguous, counted, forwarded, input, wanted};
 use crate::firmware::catalogue::Catalogue;
 use crate::firmware::store::Store;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, LastReplies};
 use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::{PublicAddress, VISION_PATH, WEBSOCKET_PATH};
@@ -29,7 +30,6 @@ use arc_swap::ArcSwap;
 use hyper::body::{Bytes, Incoming};
 use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::{Method, Request, Response, StatusCode};
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -49,6 +49,10 @@ pub(crate) struct FrontParts {
     pub store: Arc<Store>,
     /// Memory of what each device was told.
     pub fleet: Arc<Fleet>,
+    /// Last replies of the server behind, in upstream mode.
+    pub replies: Arc<LastReplies>,
+    /// Authorities that this machine trusts, for an upstream over https.
+    pub roots: Roots,
     /// Memory for bodies of requests.
     pub bodies: Arc<BodyBudget>,
     /// `gateway.behind_proxy`.
@@ -84,16 +88,12 @@ pub(crate) struct FrontSettings {
     pub cors: Cors,
     /// Paths that are passed on to servers behind this one.
     pub proxy: ProxySettings,
+    /// The server that answers all but firmware, in upstream mode.
+    pub upstream: Option<UpstreamSettings>,
     /// Time within which a whole body must come.
     pub idle: Duration,
     /// Time for open connections to finish when the server stops.
     pub drain: Duration,
-}
-
-/// Source of answers to http-01 challenges, by which a CA checks that a name is ours.
-pub(crate) trait AnswersChallenges: fmt::Debug + Send + Sync {
-    /// Returns the answer to this token, while a challenge is pending.
-    fn answer(&self, token: &str) -> Option<String>;
 }
 
 /// The front door.
@@ -165,14 +165,17 @@ impl Front {
     /// Answers by other settings from the next request on.
     pub(crate) fn change(&self, settings: FrontSettings) {
         let before = self.answers.load();
-        let proxy = Some(&before.proxy);
-        let answers = Answers::new(&self.parts, settings, &self.memory, proxy);
+        let answers = Answers::new(&self.parts, settings, &self.memory, Some(&before));
         self.answers.store(Arc::new(answers));
     }
 
     /// Returns the servers behind this one, as they were seen last.
     pub(crate) fn backends(&self) -> Vec<SeenBackend> {
-        self.answers.load().proxy.backends()
+        let answers = self.answers.load();
+        let mut backends = answers.proxy.backends();
+        let upstream = answers.check_ins.upstream.as_ref();
+        backends.extend(upstream.map(|upstream| upstream.seen()));
+        backends
     }
 }
 
@@ -183,9 +186,14 @@ impl Answers {
         parts: &FrontParts,
         settings: FrontSettings,
         memory: &Memory,
-        before: Option<&Arc<Proxy>>,
+        before: Option<&Self>,
     ) -> Self {
         let public = settings.public;
+        let known = before.and_then(|before| before.check_ins.upstream.as_ref());
+        let upstream = settings
+            .upstream
+            .map(|new| Upstream::of(new, known, &parts.replies, parts.roots));
+        let before = before.map(|before| &before.proxy);
         let proxy = Proxy::new(settings.proxy, &public, settings.drain);
         Self {
             router: Router::new(public.served_paths().to_vec()),
@@ -202,6 +210,7 @@ impl Answers {
                 idle: settings.idle,
                 bodies: Arc::clone(&parts.bodies),
                 turned_away: Arc::clone(&memory.turned_away),
+                upstream,
             },
             downloads: Downloads {
                 catalogue: Arc::clone(&parts.catalogue),
@@ -305,9 +314,9 @@ impl Answers {
                     let reached = self.addresses.of(peer, &head);
                     turned_away.at_ota(about(&head));
                     turned_away.in_front(about(&head), &reached);
-                    CheckIns::show(&reached)
+                    self.check_ins.show(&reached)
                 }
-                Target::Activate => checkin::activate(),
+                Target::Activate => return self.check_ins.activate(peer, &head, body, now).await,
                 Target::Options => reply::options(),
                 Target::Preflight => page.admit(reply::options()),
                 Target::Download(name) => {

@@ -30,5 +30,11 @@ mod wanted;
 
 pub(crate) use addresses::MadeUp;
 pub(crate) use bodies::BodyBudget;
-pub(crate) use front::{AnswersChallenges, Front, FrontParts, FrontSettings};
+pub(crate) use front::{Front, FrontParts, FrontSettings};
 pub(crate) use proxy::BackendState;
+
+/// Source of answers to http-01 challenges, by which a CA checks that a name is ours.
+pub(crate) trait AnswersChallenges: std::fmt::Debug + Send + Sync {
+    /// Returns the answer to this token, while a challenge is pending.
+    fn answer(&self, token: &str) -> Option<String>;
+}

@@ -69,6 +69,17 @@ pub(super) fn json(body: Vec<u8>) -> Reply {
     short(StatusCode::OK, JSON, body)
 }
 
+/// Builds the answer to an activation. Nothing needs one here, but firmware v1.6 wants a body
+/// all the same.
+pub(super) fn activated() -> Reply {
+    json(br#"{"success":true}"#.to_vec())
+}
+
+/// Builds an answer of the server behind, with a status that firmware knows.
+pub(super) fn json_with(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    short(status, JSON, body)
+}
+
 /// Builds the answer to a check-in without its identifying headers: 200, as
 /// xiaozhi-server has it.
 pub(super) fn request_error() -> Reply {

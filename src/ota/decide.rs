@@ -132,14 +132,11 @@ impl Decision<'_> {
         self.named.is_some() && !self.is_own
     }
 
-    /// Takes the offer back, if there is one, for a reason that lies in this
-    /// server.
-    pub(crate) fn withdraw(&mut self) {
+    /// Takes the offer back, if there is one, for a reason that does not lie in the image.
+    pub(crate) fn withdraw(&mut self, reason: Reason<'static>) {
         if let Outcome::Offer { entry, .. } = self.outcome {
-            self.withheld.push(Withheld {
-                what: &entry.file,
-                reason: Reason::NoAddress,
-            });
+            let what = &entry.file;
+            self.withheld.insert(0, Withheld { what, reason });
             self.outcome = Outcome::UpToDate;
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod pins;
 pub mod public_url;
 pub(crate) mod reached;
 pub mod reply;
+pub mod upstream;
 pub mod websocket_url;
 
 #[cfg(test)]

@@ -27,20 +27,55 @@ struct CheckInReply<'a> {
     websocket: Option<WebSocketBlock<'a>>,
 }
 
-#[derive(Serialize)]
-struct ServerTime {
+/// `server_time`.
+#[derive(Debug, Serialize)]
+pub(crate) struct ServerTime {
     timestamp: u64,
     timezone_offset: i32,
 }
 
-/// Both keys are always there: v1.5 firmware takes them unchecked.
-#[derive(Serialize)]
-struct Firmware<'a> {
+/// Makes the time of a reply; the offset is in minutes.
+pub(crate) fn server_time(now: SystemTime, timezone_offset: i32) -> ServerTime {
+    let millis = since_epoch(now).as_millis();
+    ServerTime {
+        timestamp: u64::try_from(millis).unwrap_or(u64::MAX),
+        timezone_offset,
+    }
+}
+
+/// `firmware`. Both keys are always there: v1.5 firmware takes them unchecked.
+#[derive(Debug, Serialize)]
+pub struct Firmware<'a> {
     version: &'a str,
     url: &'a str,
     /// Install it whatever the device's own comparison says (since v1.6.0).
     #[serde(skip_serializing_if = "Option::is_none")]
     force: Option<u8>,
+}
+
+impl<'a> Firmware<'a> {
+    /// Returns what a device is told of firmware. `own` is its version, `url` the download
+    /// address if an image is offered.
+    pub(crate) fn of(decision: &Decision<'a>, own: &'a str, url: &'a str) -> Option<Self> {
+        match decision.outcome {
+            Outcome::Offer { entry, force } => Some(Self {
+                version: entry.version.as_str(),
+                url,
+                force: force.then_some(1),
+            }),
+            Outcome::UpToDate => Some(Self::up_to_date(own)),
+            Outcome::Silent => None,
+        }
+    }
+
+    /// Says that there is nothing newer than a device's `own` version.
+    pub const fn up_to_date(own: &'a str) -> Self {
+        Self {
+            version: own,
+            url: "",
+            force: None,
+        }
+    }
 }
 
 /// Writes the reply. `own` is the device's version, `url` the download address
@@ -53,20 +88,6 @@ pub fn write(
     now: SystemTime,
     timezone_offset: i32,
 ) -> Vec<u8> {
-    let firmware = match decision.outcome {
-        Outcome::Offer { entry, force } => Some(Firmware {
-            version: entry.version.as_str(),
-            url,
-            force: force.then_some(1),
-        }),
-        Outcome::UpToDate => Some(Firmware {
-            version: own,
-            url: "",
-            force: None,
-        }),
-        Outcome::Silent => None,
-    };
-    let millis = since_epoch(now).as_millis();
     // One of the two and never both: an empty block counts as present.
     let (mqtt, websocket) = match voice {
         Some(VoiceBlock::Mqtt(block)) => (Some(block), None),
@@ -74,11 +95,8 @@ pub fn write(
         None => (None, None),
     };
     let reply = CheckInReply {
-        server_time: ServerTime {
-            timestamp: u64::try_from(millis).unwrap_or(u64::MAX),
-            timezone_offset,
-        },
-        firmware,
+        server_time: server_time(now, timezone_offset),
+        firmware: Firmware::of(decision, own, url),
         mqtt,
         websocket,
     };

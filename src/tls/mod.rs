@@ -12,7 +12,7 @@ mod resolver;
 mod self_signed;
 
 pub(crate) use links::Link;
-pub(crate) use pem::{PairError, roots_named};
+pub(crate) use pem::{PairError, of_machine, roots_named};
 pub(crate) use resolver::Certificates;
 pub(crate) use self_signed::SignError;
 

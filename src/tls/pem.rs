@@ -18,7 +18,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -288,6 +288,21 @@ pub(super) fn roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, PairErr
         wanted: Wanted::Certificate,
     })?;
     certificates(path, &text)
+}
+
+/// Files in which systems have the authorities that they trust: Debian, Fedora, Alpine.
+const MACHINE_ROOTS: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// Returns the authorities that this machine trusts, as OpenSSL finds them: a company's own
+/// may be among them. None where there is no such file.
+pub(crate) fn of_machine() -> Vec<CertificateDer<'static>> {
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let mut files = named.into_iter().chain(MACHINE_ROOTS.map(PathBuf::from));
+    files.find_map(|file| roots(&file).ok()).unwrap_or_default()
 }
 
 /// Reads certificates as [`roots`] does, from a file that a command line names, which

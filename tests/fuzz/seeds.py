@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the corpus that fuzzing starts from: corpus/{archive,check_in,flash,image}/*.
+"""Writes the corpus that fuzzing starts from: corpus/{archive,check_in,flash,image,upstream}/*.
 
 The files are checked in; this says what is in them, and makes them anew when a seed is added.
 Files of other names in there (an input that once crashed) are left alone.
@@ -409,6 +409,30 @@ def archives():
     yield "names", b"waveshare-esp32-s3-touch-amoled-1.75 (1)"
 
 
+# --- replies of other xiaozhi servers
+
+
+def upstreams():
+    time = '"server_time":{"timestamp":1700000000123,"timeZone":"Asia/Shanghai","timezone_offset":480}'
+    voice = '"websocket":{"url":"ws://192.168.1.25:8000/xiaozhi/v1/","token":"t"}'
+    mqtt = '"mqtt":{"endpoint":"mqtt.h:8883","client_id":"c","username":"u","password":"p","publish_topic":"t"}'
+    none = '"firmware":{"version":"1.0.0","url":"http://h/NOT_ACTIVATED_FIRMWARE"}'
+    code = '"activation":{"code":"123456","message":"h\\n123456","challenge":"02:00:00:00:00:01","timeout_ms":30000}'
+    yield "bound", f"{{{time},{none},{voice}}}"
+    yield "unbound", f"{{{time},{none},{voice},{code}}}"
+    yield "updates-off", f"{{{time},{voice}}}"
+    yield "both", f"{{{time},{mqtt},{voice}}}"
+    yield "empty-keys", f'{{{time},"activation":null,"mqtt":null,"firmware":null,{voice}}}'
+    yield "error", '{"code":500,"msg":"x","data":null}'
+    yield "case", f'{{"WebSocket":{{"url":"ws://h/"}},{voice},"Firmware":1}}'
+    yield "null", f'{{{mqtt},"websocket":{{"url":"ws://h/","token":null}}}}'
+    yield "port", f'{{{mqtt},"websocket":{{"url":"ws://h:x/"}}}}'
+    yield "deep", f'{{{voice},"own":{"[" * 40}{"]" * 40}}}'
+    yield "own", f'{{{voice},"own":"{"v" * 3000}"}}'
+    yield "surrogate", f'{{{mqtt},"websocket":{{"url":"ws://h/","a":"\\ud800"}}}}'
+    yield "mark", "\ufeff" + f"{{{voice}}}"
+
+
 def write(target, seeds):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -422,3 +446,4 @@ write("archive", archives())
 write("image", images())
 write("flash", flashes())
 write("check_in", check_ins())
+write("upstream", upstreams())

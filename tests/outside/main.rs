@@ -86,5 +86,6 @@ mod threads;
 mod told;
 mod turns;
 mod updates;
+mod upstream;
 mod websocket;
 mod websocket_library;

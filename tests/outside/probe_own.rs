@@ -1,6 +1,7 @@
 //! The probe against this server, as it can be configured: a device gets the
 //! whole way in every one of them, or one of the two is wrong.
 
+use super::support::backend::Backend;
 use super::support::certificate::{Authority, Key};
 use super::support::probed::Probe;
 use super::support::server::Setup;
@@ -31,6 +32,12 @@ const HTTPS: Own = Own {
     with: &[],
     skipped: &[],
 };
+
+/// What manager-api answers a device that is bound, and has updates on.
+const UPSTREAM: &str = "HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n\
+     {\"server_time\":{\"timestamp\":1700000000123,\"timeZone\":\"Asia/Shanghai\",\"timezone_offset\":480},\
+     \"firmware\":{\"version\":\"1.0.0\",\"url\":\"\"},\
+     \"websocket\":{\"url\":\"wss://ota.example.com/xiaozhi/v1/\",\"token\":\"t\"}}";
 
 const WITHOUT_UPDATE: &[&str] = &["download", "image", "reboot"];
 
@@ -124,6 +131,13 @@ const CONFIGURATIONS: &[Own] = &[
         ..HTTPS
     },
     Own {
+        name: "in front of another server",
+        config: "server: {vision_explain: 'https://ota.example.com/mcp/vision/explain'}\n\
+                 gateway:\n  upstream: {url: 'http://UPSTREAM/xiaozhi/ota/', kind: manager-api}\n  \
+                 proxy: {websocket: 'http://VOICE'}\n",
+        ..HTTPS
+    },
+    Own {
         name: "images from the disk",
         config: "server: {vision_explain: 'https://ota.example.com/mcp/vision/explain'}\n\
                  gateway:\n  firmware: {memory: 1KiB}\n  proxy: {websocket: 'http://VOICE'}\n",
@@ -191,7 +205,9 @@ fn hold(own: &Own, voice: &Running, with: &[&str]) {
     let authority = Authority::new();
     let certs = setup.path().join("certs");
     authority.sign(&certs, "fullchain", Key::P256, &[HOST]);
+    let behind = Backend::answering(|_| UPSTREAM.into());
     let config = own.config.replace("VOICE", &voice.port_80.to_string());
+    let config = config.replace("UPSTREAM", &behind.address.to_string());
     let server = setup.start(&config);
     let own_root = fs::read_to_string(certs.join("self-signed.crt"));
     let port = server.ports[0];

@@ -146,6 +146,14 @@ kinds! { REASONS:
         "本服务器没有设备能够识别的地址：请将 server.vision_explain 或 server.ota 设为域名或 IPv4 地址",
         "this server has no address that devices can read: set server.vision_explain or server.ota to a name or an IPv4 \
          address");
+    /// Its owner has not taken it on.
+    WITHHELD_NOT_ACTIVATED = reason("withheld.not-activated", &[],
+        "设备尚未激活：绑定之前不下发固件",
+        "the device is not activated, and gets no firmware until its owner takes it on");
+    /// Its owner wants no updates.
+    WITHHELD_UPDATES_OFF = reason("withheld.updates-off", &[],
+        "上游服务器关闭了这台设备的自动升级（manager-api 的应答中没有 firmware）",
+        "the upstream has automatic updates off for this device (manager-api's reply has no firmware)");
     /// Further files below those that were named.
     WITHHELD_MORE = reason("withheld.more", &["more"],
         "以及其后的其他文件", "further files below these");

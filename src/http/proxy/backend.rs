@@ -126,13 +126,23 @@ pub(crate) enum BackendState {
 /// Allowance of log lines about a backend: requests of a stranger can make it fail and
 /// answer in turns.
 #[derive(Debug)]
-struct Allowance {
+pub(super) struct Allowance {
     lines: u32,
     since: Instant,
 }
 
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            lines: SAID_AT_ONCE,
+            since: Instant::now(),
+        }
+    }
+}
+
 impl Allowance {
-    fn take(&mut self) -> bool {
+    /// Takes one line, if there is one.
+    pub(super) fn take(&mut self) -> bool {
         let earned = self.since.elapsed().as_secs() / SAID_EVERY.as_secs();
         if earned > 0 {
             let earned = u32::try_from(earned).unwrap_or(SAID_AT_ONCE);
@@ -157,10 +167,7 @@ impl Backend {
             setting,
             authority,
             down: AtomicBool::new(false),
-            allowance: Mutex::new(Allowance {
-                lines: SAID_AT_ONCE,
-                since: Instant::now(),
-            }),
+            allowance: Mutex::default(),
             last: AtomicU8::new(NEVER),
             why: Mutex::new(None),
         }

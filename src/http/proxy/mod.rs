@@ -21,6 +21,7 @@ mod resolver;
 mod tunnel;
 mod upgrade;
 mod upload;
+pub(crate) mod upstream;
 
 use crate::http::body::ReplyBody;
 use crate::http::reply::{self, Reply};

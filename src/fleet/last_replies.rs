@@ -1,0 +1,500 @@
+//! Last good replies of the xiaozhi server behind this one, a device each, for when it is
+//! away: `upstream.db` in the state folder.
+//!
+//! They hold what devices sign in with, so the file is its owner's alone, what is deleted is
+//! overwritten, and nothing of them is ever logged. One thread has the file: it takes what is
+//! to be kept, writes it in a transaction twice a second, and answers look-ups meanwhile. A
+//! reply that is lost with the power was half a second old; the device asks again.
+//!
+//! The file is a copy of what another server knows: one that is damaged is set aside, and
+//! begun anew.
+
+use super::id::DeviceId;
+use super::state_folder::{StateFolder, move_aside};
+use crate::event::text::Text;
+use crate::event::{self, tell};
+use crate::util::supervise;
+use crate::util::sync::lock;
+use crate::util::threads::NoThread;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+
+/// Name of the file in the state folder.
+pub const FILE: &str = "upstream.db";
+/// Name of the thread, and of the part in messages.
+const THREAD: &str = "upstream";
+const PART: Text = Text::new("上游应答的保留", "the keeper of the upstream's replies");
+/// Time between two transactions.
+const WRITE: Duration = Duration::from_millis(500);
+/// Time between two looks for what is too old.
+const SWEEP: Duration = Duration::from_secs(600);
+/// Number of things that wait for the thread. What comes when there are more is not kept.
+const WAITING: usize = 16_384;
+/// Number of replies in memory that are written at once.
+const BATCH: usize = 2_000;
+/// Most pages of 4 KB that the file has: 1 GiB, some million replies. Without a state folder
+/// they stand in memory, and there are fewer.
+const PAGES: u32 = 1 << 18;
+const PAGES_IN_MEMORY: u32 = 1 << 14;
+/// Longest time that the end waits.
+const END: Duration = Duration::from_secs(5);
+/// Share of the replies that go where there is no room, the oldest first.
+const SHARE_THAT_GOES: i64 = 16;
+
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS reply (
+    device TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    is_held INTEGER NOT NULL,
+    body BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS reply_at ON reply (at);";
+
+/// Reply that is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LastReply {
+    /// Body of it, as the device is told it again.
+    pub body: Vec<u8>,
+    /// True where automatic updates were off for the device.
+    pub is_held: bool,
+    /// Time of it, in milliseconds since 1970.
+    pub at: u64,
+}
+
+enum Ask {
+    Keep(String, LastReply),
+    Forget(String),
+    Find(String, oneshot::Sender<Option<LastReply>>),
+    /// Replies are kept for so long.
+    Age(Duration),
+    /// Write, and end.
+    End(SyncSender<()>),
+}
+
+/// Keeper of last replies. Its thread begins with the first use.
+#[derive(Debug)]
+pub struct LastReplies {
+    file: Option<PathBuf>,
+    thread: Mutex<Option<SyncSender<Ask>>>,
+}
+
+impl LastReplies {
+    /// Makes one that keeps replies in the state folder, or in memory where there is none.
+    pub fn new(state: Option<&StateFolder>) -> Self {
+        Self {
+            file: state.map(|state| state.path().join(FILE)),
+            thread: Mutex::default(),
+        }
+    }
+
+    /// Keeps replies for as long as `keep` from now on.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for it.
+    pub(crate) fn keep_for(&self, keep: Duration) -> Result<(), NoThread> {
+        let mut thread = lock(&self.thread);
+        if let Some(thread) = &*thread {
+            let _ = thread.try_send(Ask::Age(keep));
+            return Ok(());
+        }
+        let (sender, asked) = sync_channel(WAITING);
+        let file = self.file.clone();
+        let run = move || Keeper::new(file, keep).run(&asked);
+        thread::Builder::new()
+            .name(THREAD.into())
+            .spawn(move || drop(supervise::caught(run)))
+            .map_err(|error| NoThread { part: PART, error })?;
+        *thread = Some(sender);
+        Ok(())
+    }
+
+    fn ask(&self, ask: Ask) -> Option<()> {
+        lock(&self.thread).as_ref()?.try_send(ask).ok()
+    }
+
+    /// Keeps a device's last good reply. Where the disk is too slow for it, the one before
+    /// stays.
+    pub fn keep(&self, device: &DeviceId, reply: LastReply) {
+        let _ = self.ask(Ask::Keep(device.to_string(), reply));
+    }
+
+    /// Forgets a device's.
+    pub fn forget(&self, device: &DeviceId) {
+        let _ = self.ask(Ask::Forget(device.to_string()));
+    }
+
+    /// Writes what is not written yet, and ends. It may block.
+    pub fn end(&self) {
+        let thread = lock(&self.thread).take();
+        let (sender, ended) = sync_channel(1);
+        if thread.is_some_and(|thread| thread.send(Ask::End(sender)).is_ok()) {
+            let _ = ended.recv_timeout(END);
+        }
+    }
+
+    /// Returns a device's last good reply, if it is not too old.
+    pub async fn find(&self, device: &DeviceId) -> Option<LastReply> {
+        let (sender, found) = oneshot::channel();
+        self.ask(Ask::Find(device.to_string(), sender))?;
+        found.await.ok().flatten()
+    }
+}
+
+struct Keeper {
+    file: Option<PathBuf>,
+    keep: Duration,
+    store: Option<Connection>,
+    /// Replies that are not written yet; `None` forgets.
+    news: HashMap<String, Option<LastReply>>,
+    is_failing: bool,
+    written: Instant,
+    swept: Option<Instant>,
+}
+
+impl Keeper {
+    fn new(file: Option<PathBuf>, keep: Duration) -> Self {
+        Self {
+            file,
+            keep,
+            store: None,
+            news: HashMap::new(),
+            is_failing: false,
+            written: Instant::now(),
+            swept: None,
+        }
+    }
+
+    /// Does what is asked, until nobody is left to ask.
+    fn run(&mut self, asked: &Receiver<Ask>) {
+        loop {
+            let wait = match (self.news.is_empty(), self.store.is_some()) {
+                (true, true) => SWEEP,
+                _ => WRITE.saturating_sub(self.written.elapsed()),
+            };
+            match asked.recv_timeout(wait) {
+                Ok(Ask::Keep(device, reply)) => drop(self.news.insert(device, Some(reply))),
+                Ok(Ask::Forget(device)) => drop(self.news.insert(device, None)),
+                Ok(Ask::Age(keep)) => self.keep = keep,
+                Ok(Ask::End(ended)) => {
+                    self.write();
+                    // Closed first: what waits for the end may look at the file.
+                    self.store = None;
+                    let _ = ended.send(());
+                    return;
+                }
+                Ok(Ask::Find(device, answer)) => drop(answer.send(self.find(&device))),
+                Err(RecvTimeoutError::Timeout) => self.write(),
+                Err(RecvTimeoutError::Disconnected) => return self.write(),
+            }
+            if self.news.len() >= BATCH || self.written.elapsed() >= WRITE {
+                self.write();
+            }
+        }
+    }
+
+    fn find(&mut self, device: &str) -> Option<LastReply> {
+        let found = match self.news.get(device) {
+            Some(new) => new.clone(),
+            None => self.read(device),
+        };
+        let oldest = millis(SystemTime::now()).saturating_sub(millis_of(self.keep));
+        found.filter(|reply| reply.at >= oldest)
+    }
+
+    fn read(&mut self, device: &str) -> Option<LastReply> {
+        let found = self.open().and_then(|store| {
+            let find = "SELECT body, is_held, at FROM reply WHERE device = ?1";
+            let mut find = store.prepare_cached(find)?;
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(LastReply {
+                    body: row.get(0)?,
+                    is_held: row.get(1)?,
+                    at: row.get::<_, i64>(2)?.try_into().unwrap_or(0),
+                })
+            };
+            find.query_row([device], read).optional()
+        });
+        self.said(found).flatten()
+    }
+
+    /// Writes what is new.
+    fn write(&mut self) {
+        self.written = Instant::now();
+        let is_due = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
+        if self.news.is_empty() && !is_due {
+            return;
+        }
+        let news = std::mem::take(&mut self.news);
+        let oldest = millis(SystemTime::now()).saturating_sub(millis_of(self.keep));
+        let written = self.open().and_then(|store| {
+            if is_due {
+                let old = "DELETE FROM reply WHERE at < ?1";
+                store.execute(old, [i64::try_from(oldest).unwrap_or(i64::MAX)])?;
+            }
+            match put(store, &news) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                    make_room(store, news.len())?;
+                    put(store, &news)
+                }
+                written => written,
+            }
+        });
+        if is_due {
+            self.swept = Some(Instant::now());
+        }
+        if self.said(written).is_none() {
+            // They are tried again, unless newer ones came; and no more of them than one batch.
+            self.news = news;
+            if self.news.len() > BATCH {
+                self.news.clear();
+            }
+        }
+    }
+
+    /// Returns the store, opened where it is not.
+    fn open(&mut self) -> rusqlite::Result<&mut Connection> {
+        if self.store.is_none() {
+            self.store = Some(match &self.file {
+                None => in_memory()?,
+                Some(file) => match on_disk(file) {
+                    Err(error) if is_damaged(&error) => {
+                        let why = error.to_string();
+                        if let Ok((_, event)) = move_aside(file, &why, SystemTime::now()) {
+                            event::say(&event);
+                            for end in ["-wal", "-shm"] {
+                                let mut beside = file.clone().into_os_string();
+                                beside.push(end);
+                                drop(std::fs::remove_file(beside));
+                            }
+                        }
+                        on_disk(file)?
+                    }
+                    opened => opened?,
+                },
+            });
+        }
+        // It was put there just now.
+        self.store.as_mut().ok_or(rusqlite::Error::InvalidQuery)
+    }
+
+    /// Takes what came of a use of the store, and says it where that changed.
+    fn said<T>(&mut self, outcome: rusqlite::Result<T>) -> Option<T> {
+        let file = self.file.as_deref().unwrap_or(Path::new(FILE));
+        match outcome {
+            Ok(value) => {
+                if std::mem::take(&mut self.is_failing) {
+                    tell!(UPSTREAM_KEEPS, file = file);
+                }
+                Some(value)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tell!(
+                        UPSTREAM_KEEPS_NOTHING,
+                        file = file,
+                        error = error.to_string()
+                    );
+                }
+                // Opened anew: the file may be another by then.
+                self.store = None;
+                None
+            }
+        }
+    }
+}
+
+fn put(store: &mut Connection, news: &HashMap<String, Option<LastReply>>) -> rusqlite::Result<()> {
+    let change = store.transaction()?;
+    {
+        let mut keep = change.prepare_cached(
+            "INSERT INTO reply (device, at, is_held, body) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (device) DO UPDATE SET at = ?2, is_held = ?3, body = ?4",
+        )?;
+        let mut forget = change.prepare_cached("DELETE FROM reply WHERE device = ?1")?;
+        for (device, reply) in news {
+            match reply {
+                None => forget.execute([device])?,
+                Some(reply) => {
+                    let at = i64::try_from(reply.at).unwrap_or(i64::MAX);
+                    keep.execute(params![device, at, reply.is_held, reply.body])?
+                }
+            };
+        }
+    }
+    change.commit()
+}
+
+/// Lets the oldest replies go: some, and more than are to come.
+fn make_room(store: &Connection, to_come: usize) -> rusqlite::Result<()> {
+    let all: i64 = store.query_row("SELECT count(*) FROM reply", [], |row| row.get(0))?;
+    let to_come = i64::try_from(2 * to_come).unwrap_or(i64::MAX);
+    let most = (all / SHARE_THAT_GOES).max(to_come);
+    let go = "DELETE FROM reply WHERE device IN (SELECT device FROM reply ORDER BY at LIMIT ?1)";
+    store.execute(go, [most]).map(drop)
+}
+
+fn on_disk(file: &Path) -> rusqlite::Result<Connection> {
+    // SQLite would make it readable for more than its owner; files beside it have its mode.
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let opened = options.open(file);
+    let store = Connection::open(file).map_err(|error| match &opened {
+        Ok(_) => error,
+        Err(_) => rusqlite::Error::InvalidPath(file.to_owned()),
+    })?;
+    store.busy_timeout(Duration::from_millis(100))?;
+    store.pragma_update(None, "journal_mode", "WAL")?;
+    store.pragma_update(None, "synchronous", "NORMAL")?;
+    prepared(store, PAGES)
+}
+
+fn in_memory() -> rusqlite::Result<Connection> {
+    prepared(Connection::open_in_memory()?, PAGES_IN_MEMORY)
+}
+
+fn prepared(store: Connection, pages: u32) -> rusqlite::Result<Connection> {
+    store.pragma_update(None, "secure_delete", true)?;
+    store.pragma_update(None, "max_page_count", pages)?;
+    store.execute_batch(SCHEMA)?;
+    Ok(store)
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
+}
+
+fn millis(time: SystemTime) -> u64 {
+    millis_of(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn millis_of(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Shows nothing of what it holds.
+impl std::fmt::Debug for LastReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("LastReply");
+        shown
+            .field("bytes", &self.body.len())
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn reply(text: &str, at: SystemTime) -> LastReply {
+        LastReply {
+            body: text.into(),
+            is_held: text.contains("held"),
+            at: millis(at),
+        }
+    }
+
+    fn begun(state: Option<&StateFolder>) -> LastReplies {
+        let replies = LastReplies::new(state);
+        replies.keep_for(DAY).unwrap();
+        replies
+    }
+
+    fn id(number: u32) -> DeviceId {
+        DeviceId::new(&format!("02:00:00:00:00:{number:02x}"))
+    }
+
+    #[tokio::test]
+    async fn replies_outlive_the_process_and_are_forgotten_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("state");
+        let state = StateFolder::open(&dir).unwrap();
+        let now = SystemTime::now();
+        let replies = begun(Some(&state));
+        replies.keep(&id(1), reply("held", now));
+        replies.keep(&id(2), reply("old", now - 2 * DAY));
+        replies.keep(&id(3), reply("gone", now));
+        replies.forget(&id(3));
+        assert_eq!(replies.find(&id(1)).await, Some(reply("held", now)));
+        assert_eq!(replies.find(&id(2)).await, None);
+        replies.end();
+        assert_eq!(
+            fs::metadata(dir.join(FILE)).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+
+        let replies = begun(Some(&state));
+        assert_eq!(replies.find(&id(1)).await, Some(reply("held", now)));
+        assert_eq!(
+            (replies.find(&id(2)).await, replies.find(&id(3)).await),
+            (None, None)
+        );
+        replies.keep_for(Duration::ZERO).unwrap();
+        assert_eq!(replies.find(&id(1)).await, None);
+        replies.end();
+
+        fs::write(
+            dir.join(FILE),
+            "no database, and long enough to be read as a page of one",
+        )
+        .unwrap();
+        let replies = begun(Some(&state));
+        replies.keep(&id(1), reply("anew", now));
+        replies.end();
+        let replies = begun(Some(&state));
+        assert_eq!(replies.find(&id(1)).await, Some(reply("anew", now)));
+        let names = fs::read_dir(&dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        assert!(
+            names
+                .into_iter()
+                .any(|name| name.to_string_lossy().contains("upstream.db.broken-"))
+        );
+    }
+
+    #[tokio::test]
+    async fn without_a_folder_they_are_kept_for_this_run() {
+        let replies = begun(None);
+        replies.keep(&id(1), reply("a", SystemTime::now()));
+        assert!(replies.find(&id(1)).await.is_some());
+        assert!(replies.find(&id(2)).await.is_none());
+    }
+
+    #[test]
+    fn the_oldest_go_where_there_is_no_room() {
+        let mut store = in_memory().unwrap();
+        store.pragma_update(None, "max_page_count", 200).unwrap();
+        let mut keeper = Keeper::new(None, DAY);
+        for number in 0..2000u32 {
+            let at = SystemTime::now() - Duration::from_secs(u64::from(2000 - number));
+            keeper
+                .news
+                .insert(number.to_string(), Some(reply(&"x".repeat(1000), at)));
+            if number % 50 == 49 {
+                keeper.store.get_or_insert_with(|| {
+                    std::mem::replace(&mut store, Connection::open_in_memory().unwrap())
+                });
+                keeper.write();
+                assert!(!keeper.is_failing, "{number}");
+            }
+        }
+        assert!(keeper.find("1999").is_some());
+        assert!(keeper.find("0").is_none());
+    }
+}

@@ -1,0 +1,363 @@
+//! Upstream mode: check-ins and activations go on to the xiaozhi server that people run, and
+//! of its reply only `firmware` is ours.
+//!
+//! What it answers is read by [`ota::upstream`](crate::ota::upstream). While it does not
+//! answer, a device that was bound is told again what it was told last; any other gets a 503,
+//! and tries again. No queue builds up: so many may wait and no more, and what fails for
+//! everybody is tried by one at a time.
+
+mod breaker;
+mod client;
+
+use super::backend::{Allowance, BackendState, SeenBackend};
+use crate::event::{self, Event, event, tell};
+use crate::fleet::{DeviceId, LastReplies, LastReply};
+use crate::http::reply::{self, Reply as HttpReply};
+use crate::http::request::{Request, shown};
+use crate::ota::public_url::Url;
+use crate::ota::reply::since_epoch;
+use crate::ota::upstream::{self, Kind, Reply};
+use crate::util::once::Once;
+use crate::util::sync::lock;
+use breaker::{Breaker, Outcome};
+use client::{Client, NoReply};
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use jiff::SignedDuration;
+use rustls::pki_types::CertificateDer;
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+/// Number of requests that may wait for the server behind.
+const WAITING: usize = 128;
+/// Time for a look at what is kept.
+const LOOK: Duration = Duration::from_millis(400);
+/// Time between two lines about one device, and number of devices that are remembered.
+const SAID: Duration = Duration::from_secs(86_400);
+const REMEMBERED: usize = 1 << 14;
+/// Setting by which it is named.
+const SETTING: &str = "gateway.upstream";
+
+/// Source of the authorities that this machine trusts.
+pub(crate) type Roots = fn() -> Vec<CertificateDer<'static>>;
+
+/// `gateway.upstream`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamSettings {
+    /// Address of its OTA interface.
+    pub url: Url,
+    /// Meaning of a reply without `firmware`.
+    pub kind: Kind,
+    /// Longest time that a check-in waits for it.
+    pub timeout: Duration,
+    /// Age up to which a reply is told again while it is away.
+    pub keep: Duration,
+}
+
+impl UpstreamSettings {
+    /// Time that it has where nothing else is set.
+    pub const TIMEOUT: Duration = Duration::from_secs(2);
+    /// Age of replies that are told again where nothing else is set.
+    pub const KEEP: Duration = Duration::from_secs(86_400);
+}
+
+/// The server behind, in upstream mode.
+pub(in crate::http) struct Upstream {
+    settings: UpstreamSettings,
+    client: Client,
+    replies: Arc<LastReplies>,
+    breaker: Mutex<Breaker>,
+    waiting: AtomicUsize,
+    state: Mutex<State>,
+    said: Once,
+    hasher: RandomState,
+}
+
+/// State of it, as it was said.
+struct State {
+    allowance: Allowance,
+    is_down: bool,
+    seen: BackendState,
+}
+
+/// Answer for a device.
+pub(in crate::http) enum Told {
+    /// Its reply.
+    Now(Reply),
+    /// The reply that it was told last.
+    Again(Reply),
+    /// Nothing: it is to try again.
+    Nothing,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Upstream {
+    /// Returns the one of these settings: the one `before`, where they are the same.
+    pub(in crate::http) fn of(
+        settings: UpstreamSettings,
+        before: Option<&Arc<Self>>,
+        replies: &Arc<LastReplies>,
+        roots: Roots,
+    ) -> Arc<Self> {
+        match before.filter(|before| before.settings == settings) {
+            Some(before) => Arc::clone(before),
+            None => Arc::new(Self::new(settings, Arc::clone(replies), roots)),
+        }
+    }
+
+    fn new(settings: UpstreamSettings, replies: Arc<LastReplies>, roots: Roots) -> Self {
+        if let Err(none) = replies.keep_for(settings.keep) {
+            // Answers go on; there is nothing to tell again while it is away.
+            event::say(&Event::from(&none));
+        }
+        Self {
+            client: Client::new(&settings.url, roots),
+            settings,
+            replies,
+            breaker: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                allowance: Allowance::default(),
+                is_down: false,
+                seen: BackendState::NotAsked,
+            }),
+            said: Once::new(SAID, REMEMBERED),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Returns its state, as it was seen last.
+    pub(in crate::http) fn seen(&self) -> SeenBackend {
+        SeenBackend {
+            setting: SETTING.to_owned(),
+            path: crate::ota::public_url::OTA_PATH.to_owned(),
+            backend: self.address(),
+            state: lock(&self.state).seen.clone(),
+        }
+    }
+
+    /// Returns its address, in words.
+    pub(in crate::http) fn address(&self) -> String {
+        self.settings.url.to_string()
+    }
+
+    /// Returns what is to be told to the device that makes this check-in. `timezone_offset` is
+    /// ours, in minutes, for where the server behind named none.
+    pub(in crate::http) async fn check_in(
+        &self,
+        device: &str,
+        request: Request<'_>,
+        body: Bytes,
+        timezone_offset: i32,
+    ) -> Told {
+        let id = DeviceId::new(device);
+        let asked = self.ask(request, body, "").await;
+        let read = asked.and_then(|answer| {
+            if answer.status != StatusCode::OK {
+                return Err(NoReply::Status(answer.status));
+            }
+            upstream::read(&answer.body, self.settings.kind).map_err(NoReply::Reply)
+        });
+        self.note(read.as_ref().err(), Some(&id));
+        match read {
+            Ok(reply) => {
+                self.keep(&id, &reply, request.now);
+                Told::Now(reply)
+            }
+            Err(none) => {
+                if !none.is_of_all() && self.said.is_due(&(device, 0), request.now) {
+                    let (upstream, why) = (self.address(), none.event());
+                    tell!(
+                        UPSTREAM_BAD_REPLY,
+                        device = shown(device),
+                        upstream = upstream,
+                        why = why
+                    );
+                }
+                self.again(device, &id, &none, request.now, timezone_offset)
+                    .await
+            }
+        }
+    }
+
+    /// Passes on an activation, and its answer.
+    pub(in crate::http) async fn activate(&self, request: Request<'_>, body: Bytes) -> HttpReply {
+        let asked = self.ask(request, body, "activate").await;
+        self.note(asked.as_ref().err(), None);
+        match asked {
+            // Firmware v1.6 wants a body in either.
+            Ok(answer) if answer.status == StatusCode::OK && answer.body.is_empty() => {
+                reply::activated()
+            }
+            Ok(answer) if answer.status == StatusCode::OK => reply::json(answer.body.into()),
+            Ok(answer) if answer.status == StatusCode::ACCEPTED => {
+                let body = if answer.body.is_empty() {
+                    Bytes::from_static(b"{}")
+                } else {
+                    answer.body
+                };
+                reply::json_with(StatusCode::ACCEPTED, body)
+            }
+            Ok(answer) => {
+                let text = format!("the upstream answers {}\n", answer.status.as_u16());
+                reply::error(answer.status, text)
+            }
+            Err(_) => unanswered(),
+        }
+    }
+
+    /// Asks the server behind, unless it would be of no use now.
+    async fn ask(
+        &self,
+        request: Request<'_>,
+        body: Bytes,
+        below: &str,
+    ) -> Result<client::Answer, NoReply> {
+        let _waits = Waits::begin(&self.waiting).ok_or(NoReply::Crowded(WAITING))?;
+        let Some(trial) = Breaker::admit(&self.breaker) else {
+            return Err(NoReply::Tried);
+        };
+        let limit = self.settings.timeout;
+        let asked = self.client.ask(request.head, request.peer, body, below);
+        let asked = match tokio::time::timeout(limit, asked).await {
+            Ok(asked) => asked,
+            Err(_) => Err(NoReply::Late(limit)),
+        };
+        drop(trial);
+        asked
+    }
+
+    /// Notes what a request came to.
+    fn note(&self, failed: Option<&NoReply>, device: Option<&DeviceId>) {
+        let outcome = match failed {
+            None => Outcome::Answered,
+            Some(NoReply::Crowded(_) | NoReply::Tried) => return,
+            Some(none) if none.is_of_transport() => Outcome::Unreached,
+            Some(_) => match device {
+                Some(device) => Outcome::Unfit(self.hasher.hash_one(device)),
+                // It answers, and that is not for us to judge.
+                None => Outcome::Answered,
+            },
+        };
+        let is_open = lock(&self.breaker).note(outcome);
+        let mut state = lock(&self.state);
+        match failed {
+            None => {
+                state.seen = BackendState::Answers;
+                if state.is_down {
+                    state.is_down = false;
+                    drop(state);
+                    tell!(UPSTREAM_BACK, upstream = self.address());
+                }
+            }
+            Some(none) if none.is_of_transport() || is_open => {
+                let (upstream, why) = (self.address(), none.event());
+                let down = event!(UPSTREAM_DOWN, upstream = upstream, why = why);
+                state.seen = BackendState::Fails(down.clone());
+                if !state.is_down && state.allowance.take() {
+                    state.is_down = true;
+                    drop(state);
+                    event::say(&down);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Keeps a reply for when the server behind is away, or forgets what was kept.
+    fn keep(&self, id: &DeviceId, reply: &Reply, now: SystemTime) {
+        if reply.is_bound() {
+            let at = since_epoch(now).as_millis();
+            self.replies.keep(
+                id,
+                LastReply {
+                    body: reply.keep(),
+                    is_held: reply.hold.is_some(),
+                    at: u64::try_from(at).unwrap_or(u64::MAX),
+                },
+            );
+        } else {
+            self.replies.forget(id);
+        }
+    }
+
+    /// Returns what a device was told last.
+    async fn again(
+        &self,
+        device: &str,
+        id: &DeviceId,
+        none: &NoReply,
+        now: SystemTime,
+        timezone_offset: i32,
+    ) -> Told {
+        let why = none.event();
+        let found = tokio::time::timeout(LOOK, self.replies.find(id)).await;
+        let found = found.ok().flatten();
+        let again = found.and_then(|kept| {
+            let reply = Reply::kept(&kept.body, kept.is_held, now, timezone_offset).ok()?;
+            Some((reply, Duration::from_millis(kept.at)))
+        });
+        let Some((reply, at)) = again else {
+            tell!(UPSTREAM_UNANSWERED, device = shown(device), why = why);
+            return Told::Nothing;
+        };
+        let age = since_epoch(now).saturating_sub(at).as_secs();
+        let age = SignedDuration::from_secs(i64::try_from(age).unwrap_or(i64::MAX));
+        let age = format!("{age:#}");
+        tell!(UPSTREAM_KEPT, device = shown(device), age = age, why = why);
+        Told::Again(reply)
+    }
+
+    /// Names the blocks that are left out.
+    pub(in crate::http) fn say_left_out(&self, device: &str, reply: &Reply, now: SystemTime) {
+        for left_out in &reply.left_out {
+            if self.said.is_due(&(device, left_out.block.as_str()), now) {
+                let event = Event::from(left_out)
+                    .of("upstream", self.address())
+                    .of("device", shown(device));
+                event::say(&event);
+            }
+        }
+    }
+}
+
+/// Answers a device with a 503, though something was found for it, and says why.
+pub(in crate::http) fn unfit(device: &str, fault: &upstream::Fault) -> HttpReply {
+    let why = fault.event();
+    tell!(UPSTREAM_UNANSWERED, device = shown(device), why = why);
+    unanswered()
+}
+
+/// Answers a request that the server behind does not: a 503, which devices try again.
+pub(in crate::http) fn unanswered() -> HttpReply {
+    reply::error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the upstream does not answer: try again\n",
+    )
+}
+
+/// One that waits.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn begin(all: &'a AtomicUsize) -> Option<Self> {
+        let this = Self(all);
+        (all.fetch_add(1, Ordering::Relaxed) < WAITING).then_some(this)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
