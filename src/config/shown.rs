@@ -53,6 +53,7 @@ impl Settings {
             "gateway.firmware" => Some(self.of_firmware(own)),
             "gateway.admin" => Some(self.of_admin(own)),
             "gateway.proxy" => Some(self.of_proxy(own)),
+            "gateway.upstream" => Some(self.of_upstream(own)),
             "gateway.fleet" | "gateway.limits" => Some(self.of_limits(own)),
             _ => self.of_gateway(own),
         }
@@ -274,6 +275,18 @@ impl Settings {
             "body_limit" => size(proxy.body_limit),
             "timeout" => duration(proxy.timeout),
             _ => duration(proxy.idle),
+        }
+    }
+
+    fn of_upstream(&self, own: &str) -> SettingValue {
+        let Some(upstream) = &self.upstream else {
+            return SettingValue::Unset;
+        };
+        match own {
+            "url" => text(redact::shown(&upstream.url.to_string())),
+            "kind" => text(upstream.kind.name()),
+            "timeout" => duration(upstream.timeout),
+            _ => duration(upstream.keep),
         }
     }
 

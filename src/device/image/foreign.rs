@@ -124,6 +124,13 @@ impl Look {
     /// chip, damaged, or secret.
     pub(super) fn looks_like(&self, size: u64) -> Result<Option<Lookalike>, ImageFault> {
         let opening = self.opening.seen();
+        let data = self.assets.what(opening, size, self.solid);
+        let data = data.or_else(|| data::models(opening, size, self.solid));
+        // What is whole by its own table is that, whatever mark its pictures hold by chance: two
+        // bytes are all that there is of a FAT's.
+        if let Some(Ok(whole)) = data {
+            return Ok(Some(whole));
+        }
         if let Some(fault) = parts::beginning(opening, size, self.solid) {
             return Err(fault);
         }
@@ -139,8 +146,7 @@ impl Look {
         if let Some(fault) = &self.sectors.found {
             return Err(fault.clone());
         }
-        let data = self.assets.what(opening, size, self.solid);
-        if let Some(data) = data.or_else(|| data::models(opening, size, self.solid)) {
+        if let Some(data) = data {
             return data.map(Some);
         }
         if let Some(text) = text::read(opening, size == opening.len() as u64) {

@@ -216,6 +216,17 @@ fn assets_and_models_are_data_when_they_are_whole() {
         assert_eq!(fault(&whole[..whole.len() - 1]), data);
         assert_eq!(fault(&[&padded[..], b"something else"].concat()), data);
     }
+    // A picture may hold the mark of a file system where one would stand.
+    let mut boot_sector = vec![1; 8192];
+    for at in 0..8192 - 2 {
+        if (60 + at) % 512 == 510 {
+            boot_sector[at..at + 2].copy_from_slice(&[0x55, 0xAA]);
+        }
+    }
+    assert_eq!(
+        kind(&assets(&[("a.png", &boot_sector)])),
+        Some(Lookalike::Assets)
+    );
     let mut flipped = assets(files);
     *flipped.last_mut().unwrap() ^= 1;
     assert!(matches!(fault(&flipped), ImageFault::Data { .. }));
