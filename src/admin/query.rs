@@ -141,7 +141,7 @@ impl Span {
 
     /// Reads a query for one. `None` leaves it to what there is.
     pub(super) fn read(query: Option<&str>) -> Result<Option<Self>, Refusal> {
-        let [span] = values(query, ["past"])?;
+        let [span] = values_among(query, ["past"])?;
         let Some(text) = span else {
             return Ok(None);
         };
@@ -160,7 +160,7 @@ pub(super) fn bad(part: String, why: Text, list: impl Into<String>) -> Refusal {
 
 /// Reads a query for a page of a list: the number of items before it.
 pub(super) fn place(query: Option<&str>) -> Result<usize, Refusal> {
-    let [after] = values(query, ["after"])?;
+    let [after] = values_among(query, ["after"])?;
     let read = after.map_or(Ok(0), |text| text.parse());
     read.map_err(|_| bad("after".into(), Text::new("请写一个数", "take a number"), ""))
 }
@@ -192,6 +192,17 @@ fn values<const N: usize>(
         *place = Some(value);
     }
     Ok(values.map(|value| value.filter(|value| !value.is_empty())))
+}
+
+/// Returns the values of `keys` among others, which are those of whoever led here: a page where
+/// nothing is filtered shows the same without them.
+fn values_among<const N: usize>(
+    query: Option<&str>,
+    keys: [&str; N],
+) -> Result<[Option<String>; N], Refusal> {
+    let pairs = query.unwrap_or_default().split('&');
+    let own = pairs.filter(|pair| keys.contains(&pair.split('=').next().unwrap_or_default()));
+    values(Some(&own.collect::<Vec<_>>().join("&")), keys)
 }
 
 fn decoded(text: &str) -> Result<String, Refusal> {
@@ -354,7 +365,11 @@ mod tests {
         assert!(OfferQuery::read(Some("q=1")).is_err());
         assert_eq!(Span::read(Some("past=year")), Ok(Some(Span::Year)));
         assert_eq!(Span::read(None), Ok(None));
-        assert!(Span::read(Some("past=ever")).is_err() && Span::read(Some("a")).is_err());
+        assert!(Span::read(Some("past=ever")).is_err());
+        let led = "utm_source=a&past=year&%FF";
+        assert_eq!(Span::read(Some(led)), Ok(Some(Span::Year)));
+        assert_eq!(place(Some("a=b&after=3")), Ok(3));
+        assert!(place(Some("after=3&after=4")).is_err());
         assert!(OfferQuery::read(Some("newest=true")).unwrap().newest);
         assert!(!OfferQuery::read(Some("newest=")).unwrap().newest);
         assert!(OfferQuery::read(Some("newest=1")).is_err());

@@ -171,7 +171,9 @@ test('an upload that is cut says so, leaves nothing, and can be sent again', asy
   const way = await passage(server.host);
   const url = `http://127.0.0.1:${way.port}`;
   await visiting(server, { url }, async (visitor, page) => {
-    const { name, value } = await server.session();
+    const { value } = await server.session();
+    // The port of the browser's address is in its name.
+    const name = `xiaozhi-ota-${way.port}`;
     await visitor.context.addCookies([{ name, value, url, httpOnly: true, sameSite: 'Strict' }]);
     await visitor.go('/firmware');
     const large = await bytes('app-large.bin');

@@ -15,7 +15,7 @@ use crate::event::{Value, event};
 use crate::fleet::{DeviceId, Fate, Offer, OfferEnd, Prospect, Record};
 use crate::util::fate::{self, Facts, end_of, plain, short as end_words};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -89,9 +89,7 @@ pub(super) async fn device(
     State(sources): State<Sources>,
     reader: Reader,
     id: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
-    crate::admin::query::nothing(query.as_deref())?;
     let id = of_path(id)?;
     let view = sources.single(move |source| {
         let record = source.fleet().find(&id)?;
