@@ -168,7 +168,7 @@ fn where_the_image_is_not_published_its_notes_are_not_either() {
     // A file that is there already keeps its notes, too.
     let (ok, _, error) = run(dir, &PUBLISH);
     assert!(
-        !ok && error.contains("a_2.1.0.bin: it is there already"),
+        !ok && error.contains("a_2.1.0.bin: a different file of this name is there already"),
         "{error}"
     );
     assert_eq!(read(dir, "a_2.1.0.md"), TEXT);
