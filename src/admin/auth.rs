@@ -2,6 +2,7 @@
 //! bound on guesses. Pure but for a lock: times are given.
 
 use crate::util::network::customer;
+use crate::util::once::age;
 use crate::util::sync::lock;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -173,7 +174,7 @@ impl Count {
     /// Returns the time that is left; `None` where it is over. A clock that was set back
     /// begins anew.
     fn left(self, now: SystemTime) -> Option<Duration> {
-        let age = now.duration_since(self.since).ok()?;
+        let age = age(self.since, now)?;
         WHILE.checked_sub(age).filter(|left| !left.is_zero())
     }
 }

@@ -3,6 +3,7 @@
 
 use super::auth::{AdminToken, Caller, hash};
 use crate::event::Event;
+use crate::util::once::age;
 use crate::util::sync::lock;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::rand;
@@ -130,7 +131,7 @@ impl Sessions {
 impl Kept {
     /// A clock that was set back ends it, too.
     fn is_alive(&self, now: SystemTime) -> bool {
-        now.duration_since(self.since).is_ok_and(|age| age < LIFE)
+        age(self.since, now).is_some_and(|age| age < LIFE)
     }
 }
 
@@ -165,6 +166,9 @@ mod tests {
         };
         let name = Some("one".to_owned());
         assert_eq!(find(&cookie, std::slice::from_ref(&one), START), name);
+        // Who came before it began, and is answered behind it, ends it no more than he begins it.
+        let before = START - Duration::from_secs(1);
+        assert_eq!(find(&cookie, std::slice::from_ref(&one), before), name);
         let other = token("other", Role::Operate);
         assert_eq!(find(&cookie, &[other.clone(), one.clone()], START), name);
         assert_eq!(find(&cookie, &[other], START), None);

@@ -6,6 +6,7 @@
 //! that was killed left behind goes at the next start.
 
 use crate::event::{Event, event};
+use crate::util::once::age;
 use crate::util::sync::lock;
 use crate::util::way;
 use aws_lc_rs::rand;
@@ -64,7 +65,7 @@ impl Draft {
 
     /// A clock that was set back ends it, too.
     fn is_alive(&self, now: SystemTime) -> bool {
-        now.duration_since(self.at).is_ok_and(|age| age < LIFE)
+        age(self.at, now).is_some_and(|age| age < LIFE)
     }
 }
 
@@ -397,6 +398,11 @@ mod tests {
         assert_eq!(left, std::slice::from_ref(&later));
         assert!(!draft.path.exists() && place.count() == 1);
         assert_eq!(place.drafts.find(&draft.id, just), None);
+        // Who came before it was whole, and is answered behind it, ends nothing.
+        assert_eq!(
+            place.drafts.list(just - Duration::from_secs(1)),
+            std::slice::from_ref(&later)
+        );
         assert!(place.drafts.remove(&later.id) && !place.drafts.remove(&later.id));
         assert_eq!(place.count(), 0);
     }

@@ -56,13 +56,19 @@ impl<T> Halves<T> {
 /// Time by which one thread may have read the clock before another, and come here after it.
 const BESIDE: Duration = Duration::from_secs(10);
 
+/// Returns how long ago something was; `None` where the clock was set back since. Who read the
+/// clock a moment before another, and comes here after it, has set no clock back.
+pub(crate) fn age(last: SystemTime, now: SystemTime) -> Option<Duration> {
+    match now.duration_since(last) {
+        Ok(age) => Some(age),
+        Err(ahead) => (ahead.duration() < BESIDE).then_some(Duration::ZERO),
+    }
+}
+
 /// Returns whether it is less than `every` ago. A clock that was set back must not silence
 /// a thing for years.
 fn is_recent(last: SystemTime, every: Duration, now: SystemTime) -> bool {
-    match now.duration_since(last) {
-        Ok(age) => age < every,
-        Err(ahead) => ahead.duration() < BESIDE,
-    }
+    age(last, now).is_some_and(|age| age < every)
 }
 
 impl Once {
