@@ -69,15 +69,38 @@ pub(super) fn json(body: Vec<u8>) -> Reply {
     short(StatusCode::OK, JSON, body)
 }
 
-/// Builds the answer to an activation. Nothing needs one here, but firmware v1.6 wants a body
-/// all the same.
+/// Builds the answer to an activation, where nothing needs one.
 pub(super) fn activated() -> Reply {
-    json(br#"{"success":true}"#.to_vec())
+    activation(StatusCode::OK, Bytes::new())
 }
 
-/// Builds an answer of the server behind, with a status that firmware knows.
-pub(super) fn json_with(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-    short(status, JSON, body)
+/// Builds the answer to an activation that the server behind answered so. Firmware v1.6 wants a
+/// body in either answer that it knows, 200 and 202; of others it takes any error for one
+/// (`Ota::Activate` in `main/ota.cc`).
+pub(super) fn activation(status: StatusCode, body: Bytes) -> Reply {
+    let empty = match status {
+        StatusCode::OK => &br#"{"success":true}"#[..],
+        StatusCode::ACCEPTED => b"{}",
+        status => {
+            let is_error = status.is_client_error() || status.is_server_error();
+            let told = if is_error {
+                status
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            return error(told, format!("the upstream answers {}\n", status.as_u16()));
+        }
+    };
+    let is_empty = body.is_empty();
+    short(
+        status,
+        JSON,
+        if is_empty {
+            Bytes::from_static(empty)
+        } else {
+            body
+        },
+    )
 }
 
 /// Builds the answer to a check-in without its identifying headers: 200, as

@@ -27,6 +27,8 @@ words! {
     HOUR = "一小时内签到过", "checked in within the last hour";
     DAY = "一天内签到过", "within the last day";
     WEEK = "一周内签到过", "within the last week";
+    NOT_ACTIVATED = "上游表示尚未激活、因而不下发固件的设备：", "Devices that are not activated, by the upstream, and are offered nothing:";
+    UPDATES_OFF = "上游关闭了自动升级的设备：", "Devices whose automatic updates are off, by the upstream:";
     OTHERS = "另有没有 MAC 地址的设备，不计入下面的数字：", "Devices without a MAC address, which are not counted here:";
     VERSIONS = "型号和版本", "Models and versions";
     VERSIONS_OF = "各型号、各版本的设备数", "Devices by model and version";
@@ -106,6 +108,11 @@ fn numbers(reader: &Reader, counts: &Counts, past: &past::Shown) -> Markup {
             (cards(reader, summary))
             @if counts.others > 0 {
                 p.soft { (reader.say(OTHERS)) " " (number(counts.others)) }
+            }
+            @for (held, words) in summary.held.into_iter().zip([NOT_ACTIVATED, UPDATES_OFF]) {
+                @if held > 0 {
+                    p.soft { (reader.say(words)) " " (number(held)) }
+                }
             }
         }
         section id="versions" data-live aria-labelledby="versions-title" {

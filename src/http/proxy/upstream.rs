@@ -146,8 +146,7 @@ impl Upstream {
         }
     }
 
-    /// Returns its address, in words.
-    pub(in crate::http) fn address(&self) -> String {
+    fn address(&self) -> String {
         self.settings.url.to_string()
     }
 
@@ -195,23 +194,7 @@ impl Upstream {
         let asked = self.ask(request, body, "activate").await;
         self.note(asked.as_ref().err(), None);
         match asked {
-            // Firmware v1.6 wants a body in either.
-            Ok(answer) if answer.status == StatusCode::OK && answer.body.is_empty() => {
-                reply::activated()
-            }
-            Ok(answer) if answer.status == StatusCode::OK => reply::json(answer.body.into()),
-            Ok(answer) if answer.status == StatusCode::ACCEPTED => {
-                let body = if answer.body.is_empty() {
-                    Bytes::from_static(b"{}")
-                } else {
-                    answer.body
-                };
-                reply::json_with(StatusCode::ACCEPTED, body)
-            }
-            Ok(answer) => {
-                let text = format!("the upstream answers {}\n", answer.status.as_u16());
-                reply::error(answer.status, text)
-            }
+            Ok(answer) => reply::activation(answer.status, answer.body),
             Err(_) => unanswered(),
         }
     }

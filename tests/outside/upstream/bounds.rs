@@ -134,6 +134,16 @@ fn it_is_asked_over_tls_where_its_address_says_so() {
     assert!(line.contains("certificate"), "{line}");
 }
 
+/// Whether a configuration is good, and what `validate` says of it.
+fn judged(setup: &Setup, config: &str) -> (bool, String) {
+    let file = setup.path().join("c.yaml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(BINARY);
+    let judged = command.arg("validate").arg(&file).output().unwrap();
+    let said = [judged.stdout, judged.stderr].concat();
+    (judged.status.success(), String::from_utf8(said).unwrap())
+}
+
 #[test]
 fn what_is_no_upstream_is_refused_by_its_line() {
     let setup = Setup::new();
@@ -169,36 +179,18 @@ fn what_is_no_upstream_is_refused_by_its_line() {
             "gateway.upstream.type",
         ),
     ] {
-        let file = setup.path().join("c.yaml");
-        std::fs::write(
-            &file,
-            format!("gateway:\n  ports: [8003]\n  upstream: {config}\n"),
-        )
-        .unwrap();
-        let judged = Command::new(BINARY)
-            .arg("validate")
-            .arg(&file)
-            .output()
-            .unwrap();
-        let said = String::from_utf8(judged.stderr).unwrap();
+        let (is_good, said) = judged(
+            &setup,
+            &format!("gateway:\n  ports: [8003]\n  upstream: {config}\n"),
+        );
         assert!(
-            !judged.status.success() && said.contains(words) && said.contains(":3"),
+            !is_good && said.contains(words) && said.contains(":3"),
             "{config}: {said}"
         );
     }
-    let file = setup.path().join("c.yaml");
-    std::fs::write(
-        &file,
-        "gateway:\n  upstream: {url: 'http://h:8002/xiaozhi/ota/', kind: manager-api}\n",
-    )
-    .unwrap();
-    let judged = Command::new(BINARY)
-        .arg("validate")
-        .arg(&file)
-        .output()
-        .unwrap();
-    let said = String::from_utf8(judged.stdout).unwrap();
-    assert!(judged.status.success(), "{said}");
+    let upstream = "{url: 'http://h:8002/xiaozhi/ota/', kind: manager-api}";
+    let (is_good, said) = judged(&setup, &format!("gateway:\n  upstream: {upstream}\n"));
+    assert!(is_good, "{said}");
     assert!(
         said.contains("http://h:8002/xiaozhi/ota/") && said.contains("manager-api"),
         "{said}"

@@ -1,5 +1,6 @@
 //! What good servers answer.
 
+use super::super::page_fleet::visitor::Visitor;
 use super::*;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -22,6 +23,10 @@ fn all_but_firmware_is_theirs_byte_for_byte() {
             .unwrap()
             .contains("/a_1.1.0.bin?t=")
     );
+    // Anybody may ask whether it works, and learns nothing of this network.
+    let shown = server.get("/xiaozhi/ota/");
+    assert_eq!(shown.status, 200);
+    assert!(!shown.text().contains("127.0.0.1"), "{}", shown.text());
     // Secrets of theirs stand in no line.
     server.settle();
     assert_eq!(server.find_line("hush"), None);
@@ -92,6 +97,10 @@ fn whoever_is_held_is_told_of_and_counted() {
     assert_eq!(fleet["held"], json!({"not_activated": 1, "updates_off": 3}));
     let (_, device) = server.admin_json("GET", &format!("/api/v1/devices/{}", mac(2)), "");
     assert_eq!(device["why"], "withheld.updates-off");
+    let page = Visitor::of(&server).page("/", "en");
+    for said in ["offered nothing: 1", "off, by the upstream: 3"] {
+        assert!(page.contains(said), "{said}\n{page}");
+    }
 }
 
 #[test]
@@ -331,6 +340,7 @@ fn activations_pass_through() {
     for (bytes, expected) in [
         (reply("500 Internal Server Error", "", "\u{e9} long"), 500),
         (reply("302 Found", "Location: /login\r\n", ""), 503),
+        (b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), 503),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec(),
             503,
