@@ -151,7 +151,9 @@ def await_offer(ours: Server, board: str = BOARD, ip: str = "127.0.0.1") -> byte
         head, body, _ = exchange(ours.plain, checkin(close=True, board=board), ip=ip)
         try:
             firmware = json.loads(body)["firmware"]
-            if firmware["version"] == OFFERED and firmware["url"].endswith(f"/{board}_{OFFERED}.bin"):
+            # A token stands behind the name.
+            file = firmware["url"].partition("?")[0]
+            if firmware["version"] == OFFERED and file.endswith(f"/{board}_{OFFERED}.bin"):
                 return body
         except (ValueError, KeyError, TypeError):
             pass

@@ -56,7 +56,7 @@ words! {
 /// Number of rows of a table that are shown at once.
 const ROWS: usize = 12;
 /// Number of rows of it in all: strangers can invent more, and the page is to stay small.
-const MOST: usize = 30;
+const MOST: usize = 24;
 /// Header by which a browser loads a page again.
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
