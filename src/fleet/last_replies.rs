@@ -2,9 +2,9 @@
 //! away: `upstream.db` in the state folder.
 //!
 //! They hold what devices sign in with, so the file is its owner's alone, what is deleted is
-//! overwritten, and nothing of them is ever logged. One thread has the file: it takes what is
-//! to be kept, writes it in a transaction twice a second, and answers look-ups meanwhile. A
-//! reply that is lost with the power was half a second old; the device asks again.
+//! overwritten, and nothing of them is ever logged. One thread has the file: it writes what is
+//! new in a transaction twice a second, and answers look-ups meanwhile. A reply that is lost
+//! with the power was half a second old; the device asks again.
 //!
 //! The file is a copy of what another server knows: one that is damaged is set aside, and
 //! begun anew.
@@ -21,8 +21,8 @@ use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -36,11 +36,12 @@ const PART: Text = Text::new("上游应答的保留", "the keeper of the upstrea
 const WRITE: Duration = Duration::from_millis(500);
 /// Time between two looks for what is too old.
 const SWEEP: Duration = Duration::from_secs(600);
-/// Number of things that wait for the thread, of 8 KB each. What comes when there are more is
-/// not kept.
+/// Number of questions that wait for the thread.
 const WAITING: usize = 2_048;
-/// Number of replies in memory that are written at once.
+/// Number of replies in memory that are written at once, and of those that wait for it, of
+/// 8 KB each. What comes when there are more is not kept.
 const BATCH: usize = 2_000;
+const MOST: usize = 2 * BATCH;
 /// Most pages of 4 KB that the file has: 1 GiB, some million replies. Without a state folder
 /// they stand in memory, and there are fewer.
 const PAGES: u32 = 1 << 18;
@@ -70,19 +71,23 @@ pub struct LastReply {
 }
 
 enum Ask {
-    Keep(String, LastReply),
-    Forget(String),
-    Find(String, oneshot::Sender<Option<LastReply>>),
+    /// There is something new to write.
+    Write,
+    Find(DeviceId, oneshot::Sender<Option<LastReply>>),
     /// Replies are kept for so long.
     Age(Duration),
     /// Write, and end.
     End(SyncSender<()>),
 }
 
+/// Replies that are not written yet; `None` forgets.
+type News = HashMap<DeviceId, Option<LastReply>>;
+
 /// Keeper of last replies. Its thread begins with the first use.
 #[derive(Debug)]
 pub struct LastReplies {
     file: Option<PathBuf>,
+    news: Arc<Mutex<News>>,
     thread: Mutex<Option<SyncSender<Ask>>>,
 }
 
@@ -91,6 +96,7 @@ impl LastReplies {
     pub fn new(state: Option<&StateFolder>) -> Self {
         Self {
             file: state.map(|state| state.path().join(FILE)),
+            news: Arc::default(),
             thread: Mutex::default(),
         }
     }
@@ -107,8 +113,8 @@ impl LastReplies {
             return Ok(());
         }
         let (sender, asked) = sync_channel(WAITING);
-        let file = self.file.clone();
-        let run = move || Keeper::new(file, keep).run(&asked);
+        let (file, news) = (self.file.clone(), Arc::clone(&self.news));
+        let run = move || Keeper::new(file, news, keep).run(&asked);
         thread::Builder::new()
             .name(THREAD.into())
             .spawn(move || drop(supervise::caught(run)))
@@ -124,12 +130,28 @@ impl LastReplies {
     /// Keeps a device's last good reply. Where the disk is too slow for it, the one before
     /// stays.
     pub fn keep(&self, device: &DeviceId, reply: LastReply) {
-        let _ = self.ask(Ask::Keep(device.to_string(), reply));
+        self.note(device, Some(reply), MOST);
     }
 
-    /// Forgets a device's.
+    /// Forgets a device's. That finds room where others do not: what is kept may be another
+    /// owner's by then.
     pub fn forget(&self, device: &DeviceId) {
-        let _ = self.ask(Ask::Forget(device.to_string()));
+        self.note(device, None, 2 * MOST);
+    }
+
+    /// Notes what is new. The thread is woken for the first, and where there are many: it
+    /// would cost more than all else to wake it for each.
+    fn note(&self, device: &DeviceId, new: Option<LastReply>, most: usize) {
+        let mut news = lock(&self.news);
+        if news.len() >= most && !news.contains_key(device) {
+            return;
+        }
+        let is_another = news.insert(device.clone(), new).is_none();
+        let count = news.len();
+        drop(news);
+        if is_another && (count == 1 || count == BATCH) {
+            self.ask(Ask::Write);
+        }
     }
 
     /// Writes what is not written yet, and ends. It may block.
@@ -144,7 +166,7 @@ impl LastReplies {
     /// Returns a device's last good reply, if it is not too old.
     pub async fn find(&self, device: &DeviceId) -> Option<LastReply> {
         let (sender, found) = oneshot::channel();
-        self.ask(Ask::Find(device.to_string(), sender))?;
+        self.ask(Ask::Find(device.clone(), sender))?;
         found.await.ok().flatten()
     }
 }
@@ -153,20 +175,19 @@ struct Keeper {
     file: Option<PathBuf>,
     keep: Duration,
     store: Option<Connection>,
-    /// Replies that are not written yet; `None` forgets.
-    news: HashMap<String, Option<LastReply>>,
+    news: Arc<Mutex<News>>,
     is_failing: bool,
     written: Instant,
     swept: Option<Instant>,
 }
 
 impl Keeper {
-    fn new(file: Option<PathBuf>, keep: Duration) -> Self {
+    fn new(file: Option<PathBuf>, news: Arc<Mutex<News>>, keep: Duration) -> Self {
         Self {
             file,
             keep,
             store: None,
-            news: HashMap::new(),
+            news,
             is_failing: false,
             written: Instant::now(),
             swept: None,
@@ -176,13 +197,14 @@ impl Keeper {
     /// Does what is asked, until nobody is left to ask.
     fn run(&mut self, asked: &Receiver<Ask>) {
         loop {
-            let wait = match (self.news.is_empty(), self.store.is_some()) {
-                (true, true) => SWEEP,
-                _ => WRITE.saturating_sub(self.written.elapsed()),
+            let is_idle = lock(&self.news).is_empty() && self.store.is_some();
+            let wait = if is_idle {
+                SWEEP
+            } else {
+                WRITE.saturating_sub(self.written.elapsed())
             };
             match asked.recv_timeout(wait) {
-                Ok(Ask::Keep(device, reply)) => drop(self.news.insert(device, Some(reply))),
-                Ok(Ask::Forget(device)) => drop(self.news.insert(device, None)),
+                Ok(Ask::Write) => {}
                 Ok(Ask::Age(keep)) => self.keep = keep,
                 Ok(Ask::End(ended)) => {
                     self.write();
@@ -195,22 +217,24 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => self.write(),
                 Err(RecvTimeoutError::Disconnected) => return self.write(),
             }
-            if self.news.len() >= BATCH || self.written.elapsed() >= WRITE {
+            let is_crowded = !self.is_failing && lock(&self.news).len() >= BATCH;
+            if self.written.elapsed() >= WRITE || is_crowded {
                 self.write();
             }
         }
     }
 
-    fn find(&mut self, device: &str) -> Option<LastReply> {
-        let found = match self.news.get(device) {
-            Some(new) => new.clone(),
+    fn find(&mut self, device: &DeviceId) -> Option<LastReply> {
+        let new = lock(&self.news).get(device).cloned();
+        let found = match new {
+            Some(new) => new,
             None => self.read(device),
         };
         let oldest = millis(SystemTime::now()).saturating_sub(millis_of(self.keep));
         found.filter(|reply| reply.at >= oldest)
     }
 
-    fn read(&mut self, device: &str) -> Option<LastReply> {
+    fn read(&mut self, device: &DeviceId) -> Option<LastReply> {
         let found = self.open().and_then(|store| {
             let find = "SELECT body, is_held, at FROM reply WHERE device = ?1";
             let mut find = store.prepare_cached(find)?;
@@ -221,7 +245,7 @@ impl Keeper {
                     at: row.get::<_, i64>(2)?.try_into().unwrap_or(0),
                 })
             };
-            find.query_row([device], read).optional()
+            find.query_row([device.to_string()], read).optional()
         });
         self.said(found).flatten()
     }
@@ -230,10 +254,10 @@ impl Keeper {
     fn write(&mut self) {
         self.written = Instant::now();
         let is_due = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
-        if self.news.is_empty() && !is_due {
+        let news = std::mem::take(&mut *lock(&self.news));
+        if news.is_empty() && !is_due {
             return;
         }
-        let news = std::mem::take(&mut self.news);
         let oldest = millis(SystemTime::now()).saturating_sub(millis_of(self.keep));
         let written = self.open().and_then(|store| {
             if is_due {
@@ -253,9 +277,9 @@ impl Keeper {
         }
         if self.said(written).is_none() {
             // They are tried again, unless newer ones came; and no more of them than one batch.
-            self.news = news;
-            if self.news.len() > BATCH {
-                self.news.clear();
+            let mut newer = lock(&self.news);
+            for (device, reply) in news.into_iter().take(BATCH) {
+                newer.entry(device).or_insert(reply);
             }
         }
     }
@@ -312,7 +336,7 @@ impl Keeper {
     }
 }
 
-fn put(store: &mut Connection, news: &HashMap<String, Option<LastReply>>) -> rusqlite::Result<()> {
+fn put(store: &mut Connection, news: &News) -> rusqlite::Result<()> {
     let change = store.transaction()?;
     {
         let mut keep = change.prepare_cached(
@@ -321,8 +345,9 @@ fn put(store: &mut Connection, news: &HashMap<String, Option<LastReply>>) -> rus
         )?;
         let mut forget = change.prepare_cached("DELETE FROM reply WHERE device = ?1")?;
         for (device, reply) in news {
+            let device = device.to_string();
             match reply {
-                None => forget.execute([device])?,
+                None => forget.execute([&device])?,
                 Some(reply) => {
                     let at = i64::try_from(reply.at).unwrap_or(i64::MAX);
                     keep.execute(params![device, at, reply.is_held, reply.body])?

@@ -161,9 +161,14 @@ impl Url {
 
     /// Scheme, host and port, as written.
     pub(crate) fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority())
+    }
+
+    /// Host and port, as written.
+    pub(crate) fn authority(&self) -> String {
         match self.port {
-            Some(port) => format!("{}://{}:{port}", self.scheme, self.host),
-            None => format!("{}://{}", self.scheme, self.host),
+            Some(port) => format!("{}:{port}", self.host),
+            None => self.host.clone(),
         }
     }
 }

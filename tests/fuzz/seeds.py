@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the corpus that fuzzing starts from: corpus/{archive,check_in,flash,image,upstream}/*.
+"""Writes the corpus that fuzzing starts from: corpus/{archive,check_in,flash,http_answer,image,upstream}/*.
 
 The files are checked in; this says what is in them, and makes them anew when a seed is added.
 Files of other names in there (an input that once crashed) are left alone.
@@ -409,6 +409,25 @@ def archives():
     yield "names", b"waveshare-esp32-s3-touch-amoled-1.75 (1)"
 
 
+# --- answers of a server behind
+
+
+def http_answers():
+    ok = "HTTP/1.1 200 OK\r\n"
+    chunked = f"{ok}Transfer-Encoding: chunked\r\n\r\n"
+    yield "length", f"{ok}Content-Length: 2\r\n\r\n{{}}"
+    yield "chunks", f"{chunked}1;x=y\r\n{{\r\n1\r\n}}\r\n0\r\nX: y\r\n\r\n"
+    yield "until-end", "HTTP/1.0 200 OK\r\n\r\n{}"
+    yield "early", f"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{ok}Content-Length: 0\r\n\r\n"
+    yield "redirect", "HTTP/1.1 301 Moved\r\nLocation: https://h/\r\nContent-Length: 0\r\n\r\n"
+    yield "coded", f"{ok}Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx"
+    yield "both", f"{ok}Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+    yield "twice", f"{ok}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}"
+    yield "long-line", f"{chunked}1;{'x' * 3000}\r\n"
+    yield "another", "HTTP/1.1 101 Switching Protocols\r\n\r\n"
+    yield "none", "SSH-2.0-OpenSSH_9.2\r\n"
+
+
 # --- replies of other xiaozhi servers
 
 
@@ -446,4 +465,5 @@ write("archive", archives())
 write("image", images())
 write("flash", flashes())
 write("check_in", check_ins())
+write("http_answer", http_answers())
 write("upstream", upstreams())

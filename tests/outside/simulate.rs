@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use xiaozhi_image_builder::Image;
 
 /// Devices reach the server under this name, whatever its port is.
-const HOST: &str = "ota.example.com";
+pub(super) const HOST: &str = "ota.example.com";
 
 pub(super) fn command(scheme: &str, address: SocketAddr, arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);

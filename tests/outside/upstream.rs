@@ -2,6 +2,7 @@
 
 mod away;
 mod bounds;
+mod fleets;
 mod replies;
 
 use super::support::backend::{Backend, Connection, Request};

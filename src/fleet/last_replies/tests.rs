@@ -19,7 +19,8 @@ fn begun(state: Option<&StateFolder>) -> LastReplies {
 }
 
 fn id(number: u32) -> DeviceId {
-    DeviceId::new(&format!("02:00:00:00:00:{number:02x}"))
+    let [.., high, low] = number.to_be_bytes();
+    DeviceId::new(&format!("02:00:00:00:{high:02x}:{low:02x}"))
 }
 
 #[tokio::test]
@@ -83,12 +84,10 @@ async fn without_a_folder_they_are_kept_for_this_run() {
 fn the_oldest_go_where_there_is_no_room() {
     let mut store = in_memory().unwrap();
     store.pragma_update(None, "max_page_count", 200).unwrap();
-    let mut keeper = Keeper::new(None, DAY);
+    let mut keeper = Keeper::new(None, Arc::default(), DAY);
     for number in 0..2000u32 {
         let at = SystemTime::now() - Duration::from_secs(u64::from(2000 - number));
-        keeper
-            .news
-            .insert(number.to_string(), Some(reply(&"x".repeat(1000), at)));
+        lock(&keeper.news).insert(id(number), Some(reply(&"x".repeat(1000), at)));
         if number % 50 == 49 {
             keeper.store.get_or_insert_with(|| {
                 std::mem::replace(&mut store, Connection::open_in_memory().unwrap())
@@ -97,6 +96,27 @@ fn the_oldest_go_where_there_is_no_room() {
             assert!(!keeper.is_failing, "{number}");
         }
     }
-    assert!(keeper.find("1999").is_some());
-    assert!(keeper.find("0").is_none());
+    assert!(keeper.find(&id(1999)).is_some());
+    assert!(keeper.find(&id(0)).is_none());
+}
+
+#[test]
+fn what_waits_for_a_disk_is_bounded_and_a_device_is_forgotten_all_the_same() {
+    // Nobody writes.
+    let replies = LastReplies::new(None);
+    let now = SystemTime::now();
+    let count = u32::try_from(MOST).unwrap();
+    for number in 0..count + 10 {
+        replies.keep(&id(number), reply("a", now));
+    }
+    assert_eq!(lock(&replies.news).len(), MOST);
+    replies.keep(&id(0), reply("b", now));
+    replies.forget(&id(count));
+    let mut keeper = Keeper::new(None, Arc::clone(&replies.news), DAY);
+    assert_eq!(keeper.find(&id(0)), Some(reply("b", now)));
+    keeper.write();
+    assert!(lock(&replies.news).is_empty());
+    for (number, is_kept) in [(0, true), (count - 1, true), (count, false)] {
+        assert_eq!(keeper.find(&id(number)).is_some(), is_kept, "{number}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Backends: servers that stand behind this one, and their state.
 
 use super::activity::Activity;
-use super::connector::Connector;
+use super::connector::{Connector, KERNEL_BUFFER};
 use super::first_reply::Foreign;
 use super::resolver::Resolver;
 use super::upload::UploadBody;
@@ -39,9 +39,6 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 /// Size in bytes of what a connection to a backend holds of a body that one side is
 /// slow to take, and limit of the head of a reply.
 const BUFFER: usize = 64 * 1024;
-/// Size in bytes of the kernel's buffer in each direction; it doubles the number. Left
-/// to itself it gives a connection some megabytes for a side that is slow.
-pub(super) const KERNEL_BUFFER: usize = 128 * 1024;
 
 type Pool = Client<Connector, UploadBody>;
 

@@ -22,6 +22,10 @@ use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+/// Size in bytes of the kernel's buffer in each direction; it doubles the number. Left
+/// to itself it gives a connection some megabytes for a side that is slow.
+pub(super) const KERNEL_BUFFER: usize = 128 * 1024;
+
 /// Connects to backends.
 #[derive(Debug, Clone)]
 pub(super) struct Connector(pub(super) HttpConnector<Resolver>);
@@ -41,6 +45,17 @@ impl Service<Uri> for Connector {
         let connecting = self.0.call(to);
         Box::pin(async { Ok(BackendConnection::new(connecting.await?)) })
     }
+}
+
+/// Connects to a host beside us, whose name is looked up if it is one.
+pub(super) async fn reach(resolver: &Resolver, host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses = resolver.addresses(host, port).await?;
+    let stream = TcpStream::connect(&addresses[..]).await?;
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(&stream);
+    let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+    let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
+    Ok(stream)
 }
 
 /// A connection to a backend.

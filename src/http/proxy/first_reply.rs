@@ -47,7 +47,7 @@ impl std::error::Error for Foreign {}
 impl Foreign {
     /// Looks at the beginning of a reply: one of HTTP begins with its name, behind empty
     /// lines at most.
-    fn judge(begin: &[u8]) -> Option<Self> {
+    pub(super) fn judge(begin: &[u8]) -> Option<Self> {
         if begin.starts_with(ALERT) {
             return Some(Self::Tls);
         }

@@ -45,64 +45,92 @@ pub(super) fn fault(head: &Head) -> Option<(StatusCode, &'static str)> {
 /// Returns the headers for the backend. The client's own claims of who it is count for
 /// nothing: `peer` says it.
 pub(super) fn for_backend(head: &Head, peer: Peer) -> HeaderMap {
-    let mut headers = head.headers.clone();
-    let is_chunked = headers.contains_key(TRANSFER_ENCODING);
-    strip(&mut headers);
-    // It was answered here.
-    headers.remove(EXPECT);
-    let claims: Vec<HeaderName> = headers.keys().filter(|n| is_claim(n)).cloned().collect();
-    for name in claims {
-        headers.remove(name);
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + CLAIMS);
+    for (name, value) in passing(head) {
+        headers.append(name.clone(), value.clone());
     }
-    if is_chunked {
+    if head.headers.contains_key(TRANSFER_ENCODING) {
         // Said expressly, for hyper takes a GET without it to have no body.
         headers.insert(TRANSFER_ENCODING, CHUNKED);
     }
-    // RFC 9112, section 3.2.2: an absolute target goes before the header.
-    let host = head.uri.authority().map(Authority::as_str);
-    let host = host.map(|host| host.rsplit('@').next().unwrap_or(host));
-    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
-        headers.insert(HOST, host);
-    } else if headers.get(HOST).is_some_and(HeaderValue::is_empty) {
-        // The backend's own stands in.
-        headers.remove(HOST);
-    }
-    let client = peer.address.ip().to_string();
-    if let Ok(client) = HeaderValue::from_str(&client) {
-        headers.insert(FORWARDED_FOR, client.clone());
-        headers.insert(REAL_IP, client);
-    }
-    let scheme = if peer.secure { "https" } else { "http" };
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    // Without one, the backend's own stands in.
+    headers.remove(HOST);
+    let host = host(head).and_then(|host| HeaderValue::from_bytes(host).ok());
+    headers.extend(host.map(|host| (HOST, host)));
+    headers.extend(of_client(peer));
     headers
+}
+
+/// Returns the headers that go on as they came.
+pub(super) fn passing(head: &Head) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    let named = named(&head.headers);
+    head.headers.iter().filter(move |(name, _)| {
+        let stays = named.contains(name) || HOP_BY_HOP.contains(name) || is_claim(name);
+        // What is expected was answered here.
+        !stays && **name != EXPECT
+    })
+}
+
+/// Returns the host that a request is for, if it says one.
+pub(super) fn host(head: &Head) -> Option<&[u8]> {
+    // RFC 9112, section 3.2.2: an absolute target goes before the header.
+    let target = head.uri.authority().map(Authority::as_str);
+    let target = target.and_then(|host| host.rsplit('@').next());
+    let header = || head.headers.get(HOST).map(HeaderValue::as_bytes);
+    let host = target.map(str::as_bytes).or_else(header);
+    host.filter(|host| !host.is_empty())
+}
+
+/// Number of headers that say who the client is.
+const CLAIMS: usize = 3;
+
+/// Returns the headers that say who the client is, and how it came.
+pub(super) fn of_client(peer: Peer) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let client = HeaderValue::from_str(&peer.address.ip().to_string()).ok();
+    let scheme = if peer.secure { "https" } else { "http" };
+    let claims: [_; CLAIMS] = [
+        client.clone().map(|client| (FORWARDED_FOR, client)),
+        client.map(|client| (REAL_IP, client)),
+        Some((FORWARDED_PROTO, HeaderValue::from_static(scheme))),
+    ];
+    claims.into_iter().flatten()
 }
 
 /// Returns whether a header says who the client is or how it came, or would to a
 /// backend that takes `_` for `-`, as those do that make variables of headers.
 fn is_claim(name: &HeaderName) -> bool {
-    let plain = name.as_str().replace('_', "-");
-    let disguised = plain != name.as_str();
-    plain.starts_with("x-forwarded-")
-        || plain == REAL_IP.as_str()
-        || plain == FORWARDED.as_str()
-        || (disguised && (plain == CONTENT_LENGTH.as_str() || plain == TRANSFER_ENCODING.as_str()))
+    let name = name.as_str().as_bytes();
+    let same = |(byte, other): (&u8, &u8)| byte == other || (*byte == b'_' && *other == b'-');
+    let begins = |with: &[u8]| name.len() >= with.len() && name.iter().zip(with).all(same);
+    let reads = |as_name: HeaderName| {
+        let other = as_name.as_str().as_bytes();
+        name.len() == other.len() && begins(other)
+    };
+    let is_disguised = || name.contains(&b'_');
+    begins(b"x-forwarded-")
+        || reads(REAL_IP)
+        || reads(FORWARDED)
+        || (is_disguised() && (reads(CONTENT_LENGTH) || reads(TRANSFER_ENCODING)))
 }
 
 /// Removes headers that speak of one connection only ("the Connection header field MUST
 /// be removed, and any field that it names").
 pub(super) fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
+    for name in named(headers).iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Returns the headers that speak of one connection only because `Connection` names them.
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter();
+    values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         // Without it nobody knows whom the request is for.
         .filter(|name| *name != HOST)
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
+        .collect()
 }
 
 /// Returns whether a part of the path is `.` or `..`, however it is written: a backend

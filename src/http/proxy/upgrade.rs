@@ -4,7 +4,8 @@
 //! to be done in its extensions, and the connection's own task does it once HTTP is
 //! over: so it keeps its permit, its share and its place in the drain.
 
-use super::backend::{Backend, CONNECT, KERNEL_BUFFER, LOG, reason, why_none};
+use super::backend::{Backend, CONNECT, LOG, reason, why_none};
+use super::connector::reach;
 use super::first_reply::FirstReply;
 use super::hops;
 use super::refusals::{late, unreached};
@@ -22,10 +23,8 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use socket2::SockRef;
 use std::io;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -60,19 +59,11 @@ pub(super) async fn connect(
     *request.uri_mut() = path.map(Into::into).unwrap_or_default();
     let asked = async {
         let port = backend.authority.port_u16().unwrap_or(80);
-        let reached = async {
-            let addresses = resolver.addresses(backend.authority.host(), port).await?;
-            TcpStream::connect(&addresses[..]).await
-        };
-        let stream = timeout(CONNECT, reached)
+        let stream = timeout(CONNECT, reach(resolver, backend.authority.host(), port))
             .await
             .map_err(|_| io::Error::other(format!("no connection within {CONNECT:?}")))
             .flatten()
             .map_err(|e| (why_none(&e), unreached(&e)))?;
-        let _ = stream.set_nodelay(true);
-        let socket = SockRef::from(&stream);
-        let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
-        let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
         let (mut sender, connection) = http1::Builder::new()
             .title_case_headers(true)
             .handshake(FirstReply::new(TokioIo::new(stream)))

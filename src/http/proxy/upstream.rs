@@ -17,6 +17,7 @@ use crate::http::request::{Request, shown};
 use crate::ota::public_url::Url;
 use crate::ota::reply::since_epoch;
 use crate::ota::upstream::{self, Kind, Reply};
+use crate::util::http_answer::Answer;
 use crate::util::once::Once;
 use crate::util::sync::lock;
 use breaker::{Breaker, Outcome};
@@ -160,7 +161,7 @@ impl Upstream {
         timezone_offset: i32,
     ) -> Told {
         let id = DeviceId::new(device);
-        let asked = self.ask(request, body, "").await;
+        let asked = self.ask(request, &body, "").await;
         let read = asked.and_then(|answer| {
             if answer.status != StatusCode::OK {
                 return Err(NoReply::Status(answer.status));
@@ -191,21 +192,16 @@ impl Upstream {
 
     /// Passes on an activation, and its answer.
     pub(in crate::http) async fn activate(&self, request: Request<'_>, body: Bytes) -> HttpReply {
-        let asked = self.ask(request, body, "activate").await;
+        let asked = self.ask(request, &body, "activate").await;
         self.note(asked.as_ref().err(), None);
         match asked {
-            Ok(answer) => reply::activation(answer.status, answer.body),
+            Ok(answer) => reply::activation(answer.status, answer.body.into()),
             Err(_) => unanswered(),
         }
     }
 
     /// Asks the server behind, unless it would be of no use now.
-    async fn ask(
-        &self,
-        request: Request<'_>,
-        body: Bytes,
-        below: &str,
-    ) -> Result<client::Answer, NoReply> {
+    async fn ask(&self, request: Request<'_>, body: &[u8], below: &str) -> Result<Answer, NoReply> {
         let _waits = Waits::begin(&self.waiting).ok_or(NoReply::Crowded(WAITING))?;
         let Some(trial) = Breaker::admit(&self.breaker) else {
             return Err(NoReply::Tried);

@@ -1,7 +1,8 @@
 //! Client of the server behind: a few connections that are kept, over http or https.
 
-use super::super::backend::{CONNECT, KERNEL_BUFFER, ended_unanswered, why_none};
-use super::super::connector::{BackendConnection, Connector};
+use super::super::backend::{CONNECT, reason, why_none};
+use super::super::connector::reach;
+use super::super::first_reply::{Foreign, is_complaint};
 use super::super::hops;
 use super::super::resolver::Resolver;
 use crate::event::{Event, Value, event};
@@ -9,34 +10,29 @@ use crate::http::request::Head;
 use crate::ota::public_url::{Scheme, Url};
 use crate::ota::upstream::Fault;
 use crate::server::Peer;
-use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
-use hyper::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue,
-    TRANSFER_ENCODING,
-};
+use crate::util::http_answer::{Answer, AnswerReader, Odd};
+use crate::util::sync::lock;
+use hyper::StatusCode;
+use hyper::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST};
 use hyper::http::uri::Authority;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use std::error::Error;
+use socket2::SockRef;
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, ready};
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thread_local::ThreadLocal;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tower_service::Service;
 
 /// Number of connections to it, of all workers.
 const CONNECTIONS: usize = 32;
@@ -44,16 +40,13 @@ const CONNECTIONS: usize = 32;
 const KEPT: Duration = Duration::from_secs(30);
 /// Longest reply, in bytes. Devices read 8 KB.
 const LONGEST: usize = 64 * 1024;
+/// Number of bytes that are read at once, and that most heads have at most.
+const READ: usize = 4096;
+const HEAD: usize = 1024;
 /// Number of bytes of a redirect's address that are shown.
 const SHOWN: usize = 200;
 
-/// Answer of the server behind.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Bytes,
-}
-
-/// Reason why there is none, or none that is of use.
+/// Reason why there is no answer, or none that is of use.
 #[derive(Debug)]
 pub(super) enum NoReply {
     Late(Duration),
@@ -100,7 +93,8 @@ impl NoReply {
     }
 }
 
-/// The client. Each worker has connections of its own, which no other thread wakes.
+/// The client. Each worker has connections of its own, which no other thread wakes; a
+/// request is written and its answer read by whoever asks, without a task between.
 pub(super) struct Client {
     url: Url,
     resolver: Resolver,
@@ -109,7 +103,47 @@ pub(super) struct Client {
     pools: ThreadLocal<Pool>,
 }
 
-type Pool = legacy::Client<Ways, Full<Bytes>>;
+/// Connections of one worker. Whoever asks holds a permit, so there are never more than
+/// permits: a new one is made where none is idle.
+struct Pool {
+    free: Semaphore,
+    idle: Mutex<Vec<Kept>>,
+}
+
+/// Connection that waits for the next request.
+struct Kept {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    fn new(share: usize) -> Self {
+        Self {
+            free: Semaphore::new(share),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Takes the connection that was used last, of those that are good still.
+    fn take(&self) -> Option<Connection> {
+        let mut idle = lock(&self.idle);
+        while let Some(kept) = idle.pop() {
+            if kept.since.elapsed() < KEPT && is_quiet(&kept.connection) {
+                return Some(kept.connection);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = lock(&self.idle);
+        let since = Instant::now();
+        // The first are those that were idle longest.
+        let old = idle.partition_point(|kept| since.duration_since(kept.since) >= KEPT);
+        idle.drain(..old);
+        idle.push(Kept { connection, since });
+    }
+}
 
 impl Client {
     pub(super) fn new(url: &Url, roots: fn() -> Vec<CertificateDer<'static>>) -> Self {
@@ -123,119 +157,209 @@ impl Client {
         }
     }
 
-    fn pool(&self) -> Pool {
-        let mut connector = HttpConnector::new_with_resolver(self.resolver.clone());
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(CONNECT));
-        connector.set_nodelay(true);
-        connector.set_send_buffer_size(Some(KERNEL_BUFFER));
-        connector.set_recv_buffer_size(Some(KERNEL_BUFFER));
-        legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEPT)
-            .pool_max_idle_per_host(self.share)
-            .http1_title_case_headers(true)
-            .http1_max_buf_size(LONGEST)
-            .build(Ways {
-                connector,
-                tls: self.tls.clone(),
-                free: Arc::new(Semaphore::new(self.share)),
-            })
-    }
-
     /// Sends a request on, to the address itself or to what lies below it, and returns the
     /// answer as a whole.
     pub(super) async fn ask(
         &self,
         head: &Head,
         peer: Peer,
-        body: Bytes,
+        body: &[u8],
         below: &str,
     ) -> Result<Answer, NoReply> {
-        let pool = self.pools.get_or(|| self.pool());
-        let unreached = |error: String| NoReply::Unreached(error.into());
-        let uri = self.uri(head, below).map_err(unreached)?;
-        let headers = self.headers(head, peer, body.len());
-        let request = || {
-            let mut request = Request::new(Full::new(body.clone()));
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = uri.clone();
-            *request.headers_mut() = headers.clone();
-            request
+        let request = self.request(head, peer, body, below);
+        let pool = self.pools.get_or(|| Pool::new(self.share));
+        let free = pool.free.acquire().await;
+        let _free = free.map_err(|error| NoReply::Unreached(error.to_string().into()))?;
+        if let Some(mut connection) = pool.take() {
+            match exchange(&mut connection, &request, false).await {
+                // It ended while nobody used it, or just now: nothing was answered, and to
+                // ask twice is what a device does. Those that were idle longer go, too.
+                Err(Broken::Unanswered(_)) => lock(&pool.idle).clear(),
+                answered => return finish(pool, connection, answered),
+            }
+        }
+        let connecting = timeout(CONNECT, self.connect()).await;
+        let connected = connecting.unwrap_or_else(|_| Err(late_connection()));
+        let mut connection = connected.map_err(|error| NoReply::Unreached(why_none(&error)))?;
+        let answered = exchange(&mut connection, &request, true).await;
+        finish(pool, connection, answered)
+    }
+
+    async fn connect(&self) -> io::Result<Connection> {
+        let (host, port) = (&*self.url.host, self.url.effective_port());
+        let stream = reach(&self.resolver, host, port).await?;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
         };
-        let mut answered = pool.request(request()).await;
-        // A kept connection may end while a request is on its way: nothing was answered, and to
-        // ask twice is what a device does.
-        if let Err(error) = &answered
-            && ended_unanswered(error)
-        {
-            answered = pool.request(request()).await;
-        }
-        let answer = answered.map_err(|error| NoReply::Unreached(why_none(&error)))?;
-        let (head, body) = answer.into_parts();
-        if head.status.is_redirection() {
-            let to = head.headers.get("location").map(HeaderValue::as_bytes);
-            return Err(NoReply::Redirect(
-                head.status,
-                place(to.unwrap_or_default()),
-            ));
-        }
-        if let Some(coding) = head.headers.get(CONTENT_ENCODING)
-            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
-        {
-            let coding = String::from_utf8_lossy(coding.as_bytes());
-            return Err(NoReply::Coded(coding.chars().take(SHOWN).collect()));
-        }
-        let read = Limited::new(body, LONGEST).collect().await;
-        let body = read.map_err(|error| {
-            if error
-                .downcast_ref::<http_body_util::LengthLimitError>()
-                .is_some()
-            {
-                NoReply::TooBig
-            } else {
-                NoReply::Cut(super::super::backend::reason(&*error))
-            }
-        })?;
-        Ok(Answer {
-            status: head.status,
-            body: body.to_bytes(),
-        })
+        let name = host.trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(name).map_err(io::Error::other)?;
+        Ok(Box::new(tls.connect(name, stream).await?))
     }
 
-    fn uri(&self, head: &Head, below: &str) -> Result<Uri, String> {
-        let mut uri = self.url.to_string();
-        if !below.is_empty() {
-            if !uri.ends_with('/') {
-                uri.push('/');
-            }
-            uri.push_str(below);
-        }
-        if let Some(query) = head.uri.query() {
-            uri.push('?');
-            uri.push_str(query);
-        }
-        uri.parse()
-            .map_err(|error: hyper::http::uri::InvalidUri| error.to_string())
-    }
-
-    /// Returns the headers as they came, but for what speaks of one connection, and for what a
+    /// Writes a request as it came, but for what speaks of one connection, and for what a
     /// stranger claims to be.
-    fn headers(&self, head: &Head, peer: Peer, length: usize) -> HeaderMap {
-        let mut headers = hops::for_backend(head, peer);
-        headers.remove(TRANSFER_ENCODING);
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        if headers.remove(ACCEPT_ENCODING).is_some() {
-            // Nothing here takes it apart.
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    fn request(&self, head: &Head, peer: Peer, body: &[u8], below: &str) -> Vec<u8> {
+        let mut request = Vec::with_capacity(HEAD + body.len());
+        request.extend(b"POST ");
+        request.extend(self.url.path.as_bytes());
+        if !self.url.path.ends_with('/') && (self.url.path.is_empty() || !below.is_empty()) {
+            request.push(b'/');
         }
-        let host = headers.get(HOST);
-        let is_host = host.is_none_or(|host| Authority::try_from(host.as_bytes()).is_ok());
+        request.extend(below.as_bytes());
+        if let Some(query) = head.uri.query() {
+            request.push(b'?');
+            request.extend(query.as_bytes());
+        }
+        request.extend(b" HTTP/1.1\r\nHost: ");
+        let host = hops::host(head);
         // A server over https looks for the site by this name, and has none of ours.
-        if self.tls.is_some() || !is_host {
-            headers.remove(HOST);
+        match host.filter(|host| self.tls.is_none() && Authority::try_from(*host).is_ok()) {
+            Some(host) => request.extend(host),
+            None => request.extend(self.url.authority().as_bytes()),
         }
-        headers
+        request.extend(b"\r\n");
+        for (name, value) in hops::passing(head) {
+            let value = match *name {
+                HOST | CONTENT_LENGTH => continue,
+                // Nothing here takes it apart.
+                ACCEPT_ENCODING => b"identity",
+                _ => value.as_bytes(),
+            };
+            line(&mut request, name.as_str(), value);
+        }
+        for (name, value) in hops::of_client(peer) {
+            line(&mut request, name.as_str(), value.as_bytes());
+        }
+        let length = body.len().to_string();
+        line(&mut request, CONTENT_LENGTH.as_str(), length.as_bytes());
+        request.extend(b"\r\n");
+        request.extend(body);
+        request
+    }
+}
+
+/// Writes a line of a head, its name as most servers' documents have it.
+fn line(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    let mut begins = true;
+    head.extend(name.bytes().map(|byte| {
+        let byte = if begins {
+            byte.to_ascii_uppercase()
+        } else {
+            byte
+        };
+        begins = byte == b'-';
+        byte
+    }));
+    head.extend(b": ");
+    head.extend(value);
+    head.extend(b"\r\n");
+}
+
+fn late_connection() -> io::Error {
+    io::Error::other(format!("no connection within {CONNECT:?}"))
+}
+
+/// Reason why a connection brought no answer.
+enum Broken {
+    /// It ended, or could not be written to, before anything came.
+    Unanswered(io::Error),
+    Other(NoReply),
+}
+
+/// Keeps a connection for the next request where it is good for one, and returns the answer.
+fn finish(
+    pool: &Pool,
+    connection: Connection,
+    answered: Result<Answer, Broken>,
+) -> Result<Answer, NoReply> {
+    let answer = answered.map_err(|broken| match broken {
+        Broken::Unanswered(error) => NoReply::Unreached(why_none(&error)),
+        Broken::Other(none) => none,
+    })?;
+    if answer.is_kept {
+        pool.keep(connection);
+    }
+    if answer.status.is_redirection() {
+        let to = place(answer.location.as_deref().unwrap_or_default());
+        return Err(NoReply::Redirect(answer.status, to));
+    }
+    Ok(answer)
+}
+
+/// Sends a request, and reads its answer, which may come before the request has gone.
+async fn exchange(
+    connection: &mut Connection,
+    request: &[u8],
+    is_new: bool,
+) -> Result<Answer, Broken> {
+    let mut reader = AnswerReader::new(LONGEST);
+    let (mut sent, mut unsent) = (0, None);
+    let answered = poll_fn(|cx| {
+        while sent < request.len() && unsent.is_none() {
+            let rest = request.get(sent..).unwrap_or_default();
+            match Pin::new(&mut *connection).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => unsent = Some(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => sent += written,
+                // Who reads no more may have answered before.
+                Poll::Ready(Err(error)) => unsent = Some(error),
+                Poll::Pending => break,
+            }
+        }
+        if unsent.is_none()
+            && let Poll::Ready(Err(error)) = Pin::new(&mut *connection).poll_flush(cx)
+        {
+            unsent = Some(error);
+        }
+        loop {
+            let mut space = [MaybeUninit::uninit(); READ];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            let read = ready!(Pin::new(&mut *connection).poll_read(cx, &mut buffer));
+            if let Err(error) = read {
+                return Poll::Ready(Err(if reader.is_empty() {
+                    Broken::Unanswered(unsent.take().unwrap_or(error))
+                } else {
+                    Broken::Other(NoReply::Cut(reason(&error)))
+                }));
+            }
+            let came = buffer.filled();
+            if came.is_empty() {
+                return Poll::Ready(reader.end().map_err(|odd| match odd {
+                    Odd::Nothing => Broken::Unanswered(unsent.take().unwrap_or_else(|| {
+                        io::Error::new(io::ErrorKind::ConnectionReset, Odd::Nothing)
+                    })),
+                    odd => Broken::Other(broken(odd)),
+                }));
+            }
+            if is_new
+                && reader.is_empty()
+                && let Some(foreign) = Foreign::judge(came)
+            {
+                let foreign = io::Error::new(io::ErrorKind::InvalidData, foreign);
+                return Poll::Ready(Err(Broken::Other(NoReply::Unreached(why_none(&foreign)))));
+            }
+            match reader.take(came) {
+                Ok(None) => {}
+                Ok(Some(answer)) => return Poll::Ready(Ok(answer)),
+                Err(odd) => return Poll::Ready(Err(Broken::Other(broken(odd)))),
+            }
+        }
+    });
+    let mut answer = answered.await?;
+    answer.is_kept &= sent == request.len() && unsent.is_none();
+    if is_new && answer.status == StatusCode::BAD_REQUEST && is_complaint(&answer.body) {
+        return Err(Broken::Other(NoReply::Unreached(
+            event!(BACKEND_TLS).into(),
+        )));
+    }
+    Ok(answer)
+}
+
+fn broken(odd: Odd) -> NoReply {
+    match odd {
+        Odd::NoHttp(error) => NoReply::Unreached(event!(BACKEND_NO_HTTP, error = error).into()),
+        Odd::Coded(coding) => NoReply::Coded(coding.chars().take(SHOWN).collect()),
+        Odd::TooBig => NoReply::TooBig,
+        Odd::Nothing | Odd::Cut => NoReply::Cut(odd.to_string()),
     }
 }
 
@@ -264,105 +388,30 @@ fn connector(of_machine: Vec<CertificateDer<'static>>) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// Connects, and speaks TLS where the address says so.
-#[derive(Clone)]
-struct Ways {
-    connector: HttpConnector<Resolver>,
-    tls: Option<TlsConnector>,
-    /// One for each connection of this worker: it is free again once that is closed.
-    free: Arc<Semaphore>,
+/// A connection, over TLS or not.
+type Connection = Box<dyn Stream>;
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Returns what lies below TLS, if that is there.
+    fn socket(&self) -> &TcpStream;
 }
 
-type BoxError = Box<dyn Error + Send + Sync>;
-
-impl Service<Uri> for Ways {
-    type Response = Way;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Way, BoxError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let (mut connector, tls) = (self.connector.clone(), self.tls.clone());
-        let free = Arc::clone(&self.free);
-        Box::pin(async move {
-            let permit = free.acquire_owned().await?;
-            let stream = match tls {
-                None => Stream::Plain(Connector(connector).call(to).await?),
-                Some(tls) => {
-                    let host = to.host().unwrap_or_default().trim_matches(['[', ']']);
-                    let name = ServerName::try_from(host.to_owned())?;
-                    let stream: TokioIo<TcpStream> = connector.call(to).await?;
-                    let stream = tls.connect(name, stream.into_inner()).await?;
-                    Stream::Tls(Box::new(TokioIo::new(stream)))
-                }
-            };
-            Ok(Way {
-                stream,
-                _permit: permit,
-            })
-        })
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
     }
 }
 
-/// A connection.
-struct Way {
-    stream: Stream,
-    _permit: OwnedSemaphorePermit,
-}
-
-enum Stream {
-    Plain(BackendConnection),
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
-}
-
-impl Connection for Way {
-    fn connected(&self) -> Connected {
-        match &self.stream {
-            Stream::Plain(stream) => stream.connected(),
-            Stream::Tls(stream) => stream.inner().get_ref().0.connected(),
-        }
+impl Stream for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
     }
 }
 
-impl Read for Way {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl Write for Way {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
+/// Tells whether nothing came while a connection was idle, as the kernel knows now: neither
+/// its end, nor what would be taken for the answer to the next request.
+fn is_quiet(connection: &Connection) -> bool {
+    let mut next = [MaybeUninit::uninit()];
+    let peeked = SockRef::from(connection.socket()).peek(&mut next);
+    peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
