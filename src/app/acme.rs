@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Pause after the order of certificates broke off: a CA counts tries.
 const AGAIN: Duration = Duration::from_secs(3600);
+/// Time that a CA has at a stop for what it is signing.
+const SIGNED: Duration = Duration::from_secs(10);
 
 impl AnswersChallenges for Challenges {
     fn answer(&self, token: &str) -> Option<String> {
@@ -97,11 +99,11 @@ async fn keep(mut keepers: watch::Receiver<CertificateKeeper>, stop: Cancellatio
     }
 }
 
-/// Waits for an order that the CA is working on, for `drain` at most: a certificate that it
-/// is signing just now is not lost.
-pub(super) async fn finish(orders: JoinHandle<()>, drain: Duration, stop: &Stop) {
+/// Waits for an order that the CA is working on, for a moment: a certificate that it is
+/// signing just now is not lost.
+pub(super) async fn finish(orders: JoinHandle<()>, stop: &Stop) {
     tokio::select! {
-        _ = timeout(drain, orders) => {}
+        _ = timeout(SIGNED, orders) => {}
         () = stop.forced.cancelled() => {}
     }
 }

@@ -8,7 +8,6 @@ use crate::admin::{Admin, AdminParts, AdminToken, Hosts, ListenerView, Role, has
 use crate::config::{ConfigFaults, Settings};
 use crate::event::{self, Event, event, tell};
 use crate::fleet::state_folder::{StateFolder, TokenRead};
-use crate::server::shutdown::Stop;
 use crate::server::{Bind, Limits, ListenError, Listeners, Port, Service, Trusted, Workers};
 use crate::tls::Mode;
 use crate::util::nofile;
@@ -37,18 +36,6 @@ pub(super) struct AdminDoor {
     listeners: Listeners,
     address: SocketAddr,
     running: RunningAdmin,
-}
-
-/// Serves the admin address, if there is one, until asked to stop.
-pub(super) async fn serve(
-    admin: Option<(Listeners, Service<Admin>)>,
-    workers: &Workers,
-    stop: &Stop,
-) -> Result<(), ListenError> {
-    match admin {
-        Some((listeners, service)) => listeners.serve(service, workers, stop).await,
-        None => Ok(()),
-    }
 }
 
 /// Binds the admin address, and reads its tokens. `None` where it is off, or where the

@@ -33,8 +33,10 @@ use crate::firmware::store::Store;
 use crate::fleet::state_folder::{self, StateError, StateFolder};
 use crate::http::{AnswersChallenges, BodyBudget, Front, FrontParts, FrontSettings, MadeUp};
 use crate::ota::public_url::Source;
+use crate::server::shutdown::Stop;
 use crate::server::{
-    Limits, ListenError, Listeners, Service, Workers, check_address, raise_file_limit, shutdown,
+    self, Limits, ListenError, Listeners, Service, Workers, check_address, raise_file_limit,
+    shutdown,
 };
 use crate::telemetry::logs::{LogError, Threshold};
 use crate::tls::acme::Challenges;
@@ -117,7 +119,8 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     let store = Arc::new(Store::new(settings.memory));
     let releases = Releases::new(&known, &catalogue, &store, state.as_ref(), &running);
     let releases = Arc::new(releases);
-    let front = Arc::new(front(&settings, &catalogue, &store, &known, challenges));
+    let front = front(&settings, &catalogue, &store, &known, challenges, &stop);
+    let front = Arc::new(front);
     let running_admin = admin.as_ref().map(admin::AdminDoor::running);
     let admin = admin.map(|admin| {
         let house = House {
@@ -160,15 +163,16 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     // It runs once connections are accepted: a CA comes by one of them.
     let orders = of_now.map(|keepers| acme::spawn(supervisor, keepers, &stop));
     let service = of_devices(&settings, front, tls, &limits);
-    let serve_admin = admin::serve(admin, &workers, &stop);
-    let serve = async { tokio::try_join!(listeners.serve(service, &workers, &stop), serve_admin) };
+    let devices = listeners.open(service, &workers, &stop)?;
+    let admin = admin.map(|(listeners, service)| listeners.open(service, &workers, &stop));
+    let open = [Some(devices), admin.transpose()?].into_iter().flatten();
     tokio::select! {
-        served = serve => drop(served?),
+        () = server::serve(open.collect(), &limits, &stop) => {}
         Some(reason) = broken.asked() => return Err(Ended(reason).into()),
     }
     workers.end();
     if let Some(orders) = orders {
-        acme::finish(orders, limits.load().drain, &stop).await;
+        acme::finish(orders, &stop).await;
     }
     fleet::end(&known).await;
     // From here on another server may have it.
@@ -366,6 +370,7 @@ fn front(
     store: &Arc<Store>,
     known: &fleet::Known,
     challenges: Option<Arc<Challenges>>,
+    stop: &Stop,
 ) -> Front {
     let parts = FrontParts {
         catalogue: Arc::clone(catalogue),
@@ -379,6 +384,7 @@ fn front(
         challenges: challenges.map(|challenges| challenges as Arc<dyn AnswersChallenges>),
         clock: SystemTime::now,
         own_address: machine::own_address,
+        ending: stop.ending.clone(),
     };
     Front::new(parts, front_settings(settings))
 }

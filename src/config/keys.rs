@@ -381,7 +381,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "gateway.limits.drain",
-        Value("30s"),
+        Value("5m"),
         "how long downloads may go on at the end",
     ),
 ];

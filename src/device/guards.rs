@@ -132,6 +132,8 @@ pub enum Reason<'a> {
     NotActivated,
     /// Its owner has automatic updates off.
     UpdatesOff,
+    /// The server is being stopped: a download that begins now may be cut.
+    Stopping,
 }
 
 /// Gap in the proof that a forced update ends.

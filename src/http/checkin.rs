@@ -17,6 +17,7 @@ use crate::ota::credentials::Voice;
 use crate::ota::decide::{Decision, Outcome, Policy, Withheld, decide};
 use crate::ota::reply::{Firmware, since_epoch, write};
 use crate::server::Peer;
+use crate::server::shutdown::Ending;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, USER_AGENT};
@@ -71,6 +72,8 @@ pub(super) struct CheckIns {
     pub(super) turned_away: Arc<TurnedAway>,
     /// The server that answers all but firmware, in upstream mode.
     pub(super) upstream: Option<Arc<Upstream>>,
+    /// Tells whether this server is being stopped.
+    pub(super) ending: Ending,
 }
 
 impl CheckIns {
@@ -221,6 +224,9 @@ impl CheckIns {
         let base = reached.download_base().unwrap_or_default();
         if base.is_empty() {
             decision.withdraw(Reason::NoAddress);
+        }
+        if self.ending.is_asked() {
+            decision.withdraw(Reason::Stopping);
         }
         let hold = behind.as_ref().and_then(|(_, reply)| reply.hold);
         if let Some(hold) = hold {

@@ -24,11 +24,11 @@ use crate::ota::credentials::Voice;
 use crate::ota::decide::Policy;
 use crate::ota::public_url::{PublicAddress, VISION_PATH, WEBSOCKET_PATH};
 use crate::ota::websocket_url::WebSocketUrl;
+use crate::server::shutdown::Ending;
 use crate::server::{Handler, Peer, ResetWatch, Spaced, Trusted};
 use crate::util::once::Once;
 use arc_swap::ArcSwap;
 use hyper::body::{Bytes, Incoming};
-use hyper::http::uri::{PathAndQuery, Uri};
 use hyper::{Method, Request, Response, StatusCode};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -65,6 +65,8 @@ pub(crate) struct FrontParts {
     pub clock: fn() -> SystemTime,
     /// Returns this machine's IPv4 address, as it is now.
     pub own_address: fn() -> Option<Ipv4Addr>,
+    /// Tells whether the server is being stopped.
+    pub ending: Ending,
 }
 
 /// Settings of the front door: one value, replaced whole. A request keeps the one that it
@@ -211,6 +213,7 @@ impl Answers {
                 bodies: Arc::clone(&parts.bodies),
                 turned_away: Arc::clone(&memory.turned_away),
                 upstream,
+                ending: parts.ending.clone(),
             },
             downloads: Downloads {
                 catalogue: Arc::clone(&parts.catalogue),
@@ -303,7 +306,7 @@ impl Answers {
                 }
                 Target::Proxy(route, path) => {
                     turned_away.voice(about(&head), || shown(&self.addresses.of(peer, &head)));
-                    if let Some(uri) = path.and_then(|path| at_path(&head.uri, path)) {
+                    if let Some(uri) = path.and_then(|path| request::at_path(&head.uri, path)) {
                         head.uri = uri;
                     }
                     let answer = route.answer(peer, head, body, watch, turned_away, now);
@@ -451,17 +454,6 @@ impl Answers {
 /// Returns the OTA address that a device is told to type.
 fn shown(reached: &Reached<'_>) -> Option<String> {
     reached.ota().map(ToString::to_string)
-}
-
-/// Returns `uri` with another path.
-fn at_path(uri: &Uri, mut path: String) -> Option<Uri> {
-    if let Some(query) = uri.query() {
-        path.push('?');
-        path.push_str(query);
-    }
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
-    Uri::from_parts(parts).ok()
 }
 
 impl Handler for Front {

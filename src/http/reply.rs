@@ -15,6 +15,7 @@
 use super::body::{Image, ReplyBody};
 use crate::firmware::snapshot::ServedFile;
 use crate::ota::reply::REQUEST_ERROR;
+use crate::server::Lasting;
 use hyper::body::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
@@ -269,6 +270,7 @@ pub(super) fn relayed(mut head: Parts, body: ReplyBody) -> Reply {
 }
 
 fn of_image(status: StatusCode, entry: &ServedFile, body: Option<Image>) -> Reply {
+    let lasts = body.is_some();
     let body = body.map_or(ReplyBody::Short(Bytes::new()), |image| {
         ReplyBody::Image(Box::new(image))
     });
@@ -282,6 +284,9 @@ fn of_image(status: StatusCode, entry: &ServedFile, body: Option<Image>) -> Repl
     headers.insert(CACHE_CONTROL, ASK_AGAIN);
     set(&mut reply, ETAG, &entry.etag);
     set(&mut reply, LAST_MODIFIED, &entry.last_modified);
+    if lasts {
+        reply.extensions_mut().insert(Lasting);
+    }
     reply
 }
 

@@ -2,6 +2,7 @@
 
 use crate::server::Peer;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::{PathAndQuery, Uri};
 use std::borrow::Cow;
 use std::time::SystemTime;
 use xiaozhi_device::redact;
@@ -73,4 +74,15 @@ impl Request<'_> {
         };
         redact::shown(shown(path)).into_owned()
     }
+}
+
+/// Returns `uri` with another path.
+pub(super) fn at_path(uri: &Uri, mut path: String) -> Option<Uri> {
+    if let Some(query) = uri.query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    Uri::from_parts(parts).ok()
 }

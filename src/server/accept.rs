@@ -8,7 +8,9 @@
 //! each pass of the worker is short.
 
 use super::connection::{self, Accepted, ConnectionContext};
+use super::ending::Underway;
 use super::shares::{Client, Room, Shares, Wait};
+use super::shutdown::Ending;
 use super::turns::{Queue, Step, Turns};
 use super::{Handler, Port, Service, Trusted, turn_away};
 use crate::event::tell;
@@ -29,7 +31,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Time that accepting rests when there is no file descriptor left.
 const REST: Duration = Duration::from_millis(100);
@@ -54,13 +55,13 @@ pub(super) struct Admission<H> {
     permits: Arc<Semaphore>,
     shares: Arc<Shares>,
     trusted: Trusted,
-    connections: TaskTracker,
+    underway: Underway,
     context: Arc<ConnectionContext<H>>,
 }
 
 impl<H: Handler> Admission<H> {
     /// Makes the permits and shares of a service.
-    pub(super) fn new(service: Service<H>) -> Self {
+    pub(super) fn new(service: Service<H>, underway: Underway) -> Self {
         let limit = service.limits.load().connections;
         let permits = Arc::new(Semaphore::new(limit));
         let shares = Shares::new(limit, Arc::clone(&permits), service.fair);
@@ -77,14 +78,13 @@ impl<H: Handler> Admission<H> {
             permits,
             shares: Arc::clone(&shares),
             trusted: service.trusted.clone(),
-            connections: TaskTracker::new(),
-            context: Arc::new(ConnectionContext::new(service, shares)),
+            context: Arc::new(ConnectionContext::new(
+                service,
+                shares,
+                underway.downloads.clone(),
+            )),
+            underway,
         }
-    }
-
-    /// Returns the tasks of the connections.
-    pub(super) fn connections(&self) -> &TaskTracker {
-        &self.connections
     }
 }
 
@@ -206,12 +206,19 @@ impl<H: Handler> Entrance<H> {
     }
 
     /// Starts the task of a connection, on this worker.
-    fn begin(&self, entered: Entered, stop: &CancellationToken) {
+    fn begin(&self, entered: Entered, phases: &Phases) {
         let Entered { accepted, permit } = entered;
         let context = Arc::clone(&self.admission.context);
+        let underway = &self.admission.underway;
+        let is_late = phases.ending.is_asked();
+        let (stop, connections) = if is_late {
+            (&phases.closing, &underway.late)
+        } else {
+            (&phases.asked, &underway.early)
+        };
         // On the heap at once: a task is copied eight times on its way from here to its end.
-        let serve = Box::pin(connection::serve(accepted, context, stop.clone()));
-        let connections = &self.admission.connections;
+        let serve = connection::serve(accepted, context, stop.clone(), is_late);
+        let serve = Box::pin(serve);
         tokio::spawn(connections.track_future(async move {
             // Held to the end, by a panic even.
             let _held = permit;
@@ -221,13 +228,13 @@ impl<H: Handler> Entrance<H> {
 
     /// Starts the tasks of so many connections that wait for that. Those that were reset
     /// meanwhile cost next to nothing.
-    fn begin_some(&self, line: &mut Line, most: usize, stop: &CancellationToken) {
+    fn begin_some(&self, line: &mut Line, most: usize, phases: &Phases) {
         let mut begun = 0;
         while begun < most
             && let Some((_, entered)) = line.take()
         {
             if !is_reset(&entered.accepted.stream) {
-                self.begin(entered, stop);
+                self.begin(entered, phases);
                 begun += 1;
             }
         }
@@ -243,14 +250,24 @@ struct Entered {
 /// Connections that have been let in, in the lines of their owners.
 type Line = Queue<IpAddr, Entered>;
 
-/// Accepts on this worker, of which the turns are, until asked to stop.
+/// Stages of a stop, as one worker sees them.
+pub(super) struct Phases {
+    /// Tells whether the stop was asked for.
+    pub(super) ending: Ending,
+    /// Cancelled when it is: connections end as soon as they may.
+    pub(super) asked: CancellationToken,
+    /// Cancelled when the ports close.
+    pub(super) closing: CancellationToken,
+}
+
+/// Accepts on this worker, of which the turns are, until the ports close.
 pub(super) async fn accept<H: Handler>(
     listener: TcpListener,
     entrance: Arc<Entrance<H>>,
     turns: Arc<Turns>,
-    stop: CancellationToken,
+    phases: Phases,
 ) {
-    let mut stopped = pin!(stop.cancelled());
+    let mut closed = pin!(phases.closing.cancelled());
     let mut line = Line::default();
     // Number of tasks begun in this pass.
     let mut begun = 0;
@@ -269,14 +286,14 @@ pub(super) async fn accept<H: Handler>(
             let client = entrance.client(peer);
             if entrance.admission.permits.available_permits() == 0 {
                 // Nobody waits for a permit in front of those who have theirs.
-                entrance.begin_some(&mut line, usize::MAX, &stop);
+                entrance.begin_some(&mut line, usize::MAX, &phases);
             }
             let permit = entrance.permit(client).await;
             Ok(Some(((stream, peer), client, permit)))
         };
         let result = tokio::select! {
             biased;
-            () = &mut stopped => break,
+            () = &mut closed => break,
             accepted = accepted => accepted,
         };
         match result {
@@ -286,7 +303,7 @@ pub(super) async fn accept<H: Handler>(
                 };
                 if line.is_empty() && begun < AT_ONCE {
                     begun += 1;
-                    entrance.begin(entered, &stop);
+                    entrance.begin(entered, &phases);
                 } else {
                     let owner = entered.accepted.place.wait().owner();
                     line.join(owner, Step::First, entered);
@@ -296,7 +313,7 @@ pub(super) async fn accept<H: Handler>(
             Ok(None) => {
                 begun = 0;
                 if !line.is_empty() {
-                    entrance.begin_some(&mut line, AT_ONCE, &stop);
+                    entrance.begin_some(&mut line, AT_ONCE, &phases);
                     // Behind all that is ready, and what the kernel has for us.
                     yield_now().await;
                 }
@@ -307,7 +324,7 @@ pub(super) async fn accept<H: Handler>(
                 if let Some(meter) = entrance.admission.shares.meter() {
                     meter.accept_failed();
                 }
-                entrance.begin_some(&mut line, usize::MAX, &stop);
+                entrance.begin_some(&mut line, usize::MAX, &phases);
                 if entrance.shortage.is_due("files", SystemTime::now()) {
                     tell!(ACCEPT_FAILS, address = entrance.address, error = &e);
                 }
@@ -317,17 +334,17 @@ pub(super) async fn accept<H: Handler>(
             Err(_) => yield_now().await,
         }
     }
-    entrance.begin_some(&mut line, usize::MAX, &stop);
-    take_the_last(listener, &entrance, &turns, &stop);
+    entrance.begin_some(&mut line, usize::MAX, &phases);
+    take_the_last(listener, &entrance, &turns, &phases);
 }
 
-/// Takes the connections that the kernel has shaken hands with before the stop: it would
+/// Takes the connections that the kernel has shaken hands with before the end: it would
 /// reset them with their listener.
 fn take_the_last<H: Handler>(
     listener: TcpListener,
     entrance: &Entrance<H>,
     turns: &Arc<Turns>,
-    stop: &CancellationToken,
+    phases: &Phases,
 ) {
     let Ok(listener) = listener.into_std() else {
         return;
@@ -340,7 +357,7 @@ fn take_the_last<H: Handler>(
             let client = entrance.client(peer);
             let entered = entrance.enter((stream, peer), client, Some(permit), turns);
             if let Some(entered) = entered {
-                entrance.begin(entered, stop);
+                entrance.begin(entered, phases);
             }
         }
     }

@@ -6,8 +6,9 @@ use super::delivery::Delivery;
 use super::farewell;
 use super::first_line::Requests;
 use super::handshake::Door;
-use super::hello::{CHALLENGE, HANDSHAKE};
+use super::hello::CHALLENGE;
 use super::leftover::{self, Left};
+use super::opening::{self, Opening};
 use super::proxy_header::{self, Origin, Unread};
 use super::reset_watch::ResetWatch;
 use super::shares::{Client, Going, OLD, Place, Shares};
@@ -16,7 +17,7 @@ use super::turns::Turns;
 use super::unreadable::Ended;
 use super::watched::Watched;
 use super::write_timeout::{Sends, WriteTimeout};
-use super::{Handler, Limits, Peer, Port, Service, Spaced, Upgrade};
+use super::{Handler, Lasting, Limits, Peer, Port, Service, Spaced, Upgrade};
 use crate::event::{Event, event};
 use crate::util::counts::TurnedAway;
 use crate::util::network::customer;
@@ -29,16 +30,16 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 /// Alert for a client that is too old: fatal, `protocol_version`.
@@ -48,9 +49,6 @@ const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 /// Size limit of a request's head: a longer one is refused with 431, and a device's is
 /// a tenth of it. It also bounds what an idle connection holds.
 const HEAD: usize = 16 * 1024;
-/// Number of bytes that are read of a connection before it is known what it is: a check-in
-/// has 2,000, a TLS client's first message 200 to 2,000.
-const OPENING: usize = 3 * 1024;
 /// Time that a client which came before the stop has for its handshake and its request.
 const LATE: Duration = Duration::from_millis(500);
 /// Number of clients for which the last log line is remembered.
@@ -63,10 +61,11 @@ pub(super) struct ConnectionContext<H> {
     http: http1::Builder,
     teller: Teller,
     shares: Arc<Shares>,
+    downloads: TaskTracker,
 }
 
 impl<H: Handler> ConnectionContext<H> {
-    pub(super) fn new(service: Service<H>, shares: Arc<Shares>) -> Self {
+    pub(super) fn new(service: Service<H>, shares: Arc<Shares>, downloads: TaskTracker) -> Self {
         let mut http = http1::Builder::new();
         // The modem firmware and one line of the Wi-Fi firmware match header
         // names by case. Without the timer hyper's deadlines are silently off.
@@ -84,6 +83,7 @@ impl<H: Handler> ConnectionContext<H> {
             http,
             teller: Teller::new(REMEMBERED),
             shares,
+            downloads,
         }
     }
 
@@ -106,11 +106,13 @@ pub(super) struct Accepted {
     pub(super) turns: Arc<Turns>,
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end; one that `is_late`, which came during a stop, for one
+/// request.
 pub(super) async fn serve<H: Handler>(
     accepted: Accepted,
     shared: Arc<ConnectionContext<H>>,
     stop: CancellationToken,
+    is_late: bool,
 ) {
     let Accepted {
         mut stream,
@@ -158,7 +160,7 @@ pub(super) async fn serve<H: Handler>(
         }
     }
     let first = {
-        let first = pin!(timeout_at(end, opening(&mut stream)));
+        let first = pin!(timeout_at(end, opening::read(&mut stream)));
         place.unless_going(pin!(or_late(&stop, first))).await
     };
     let first = match first {
@@ -194,6 +196,7 @@ pub(super) async fn serve<H: Handler>(
         port,
         watch,
         left: Arc::clone(&left),
+        is_late,
     };
     let idle = limits.idle;
     match first {
@@ -247,6 +250,7 @@ struct Came {
     port: Port,
     watch: ResetWatch,
     left: Arc<Left<TcpStream>>,
+    is_late: bool,
 }
 
 /// Shakes hands, and serves what comes over TLS.
@@ -287,35 +291,6 @@ async fn secure<H: Handler>(
     }
 }
 
-/// Beginning of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Opening {
-    Tls,
-    /// A hello as SSL 2.0 has it: two bytes of length, the first bit set, type 1, and the
-    /// highest version that the client speaks, which may be a younger one.
-    Ssl2(Option<u16>),
-    /// Anything else.
-    Http,
-}
-
-/// Reads the first bytes of a connection, mostly a whole check-in: to look at them and leave
-/// them would be one more system call of each. `None` where there are none.
-async fn opening(stream: &mut TcpStream) -> io::Result<Option<(Opening, Vec<u8>)>> {
-    // Whoever says nothing has no room yet.
-    stream.readable().await?;
-    let mut bytes = Vec::with_capacity(OPENING);
-    stream.read_buf(&mut bytes).await?;
-    let opening = match *bytes {
-        [] => return Ok(None),
-        [HANDSHAKE, ..] => Opening::Tls,
-        // The rest may come later.
-        [0x80..=0xff, _, 1] | [0x80..=0xff, _, 1, _] => Opening::Ssl2(None),
-        [0x80..=0xff, _, 1, high, low, ..] => Opening::Ssl2(Some(u16::from_be_bytes([high, low]))),
-        _ => Opening::Http,
-    };
-    Ok(Some((opening, bytes)))
-}
-
 /// Does the work of a client that has asked nothing yet until the stop, and a moment
 /// longer: its request may be on its way.
 ///
@@ -340,13 +315,9 @@ async fn http<H: Handler>(
     limits: &Limits,
     stop: &CancellationToken,
 ) {
-    let Came {
-        peer,
-        port,
-        watch,
-        left,
-    } = came;
-    let (watch, delivery) = (&watch, &left.delivery);
+    let (peer, port, left, is_late) = (came.peer, came.port, came.left, came.is_late);
+    let (watch, delivery) = (&came.watch, &left.delivery);
+    let (download, downloads) = (&left.download, &shared.downloads);
     let handler = &shared.service.handler;
     let upgrade = Arc::new(OnceLock::new());
     let requests = Arc::new(Mutex::new(Requests::default()));
@@ -361,8 +332,12 @@ async fn http<H: Handler>(
         if let Some(client) = &client {
             request.extensions_mut().insert(client.clone());
         }
+        *lock(download) = None;
         async move {
             let mut reply = handler.handle(peer, watch, request).await;
+            if reply.extensions_mut().remove::<Lasting>().is_some() {
+                *lock(download) = Some(downloads.token());
+            }
             if reply.status() == StatusCode::SWITCHING_PROTOCOLS
                 && let Some(wanted) = reply.extensions_mut().remove::<Upgrade>()
             {
@@ -376,7 +351,8 @@ async fn http<H: Handler>(
         }
     });
     let mut http = shared.http.clone();
-    http.header_read_timeout(limits.headers);
+    http.header_read_timeout(limits.headers)
+        .keep_alive(!is_late);
     let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = connection.with_upgrades();
     let mut stopped = pin!(stop.cancelled());

@@ -25,6 +25,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Number of bytes that may have been written to a peer of which nothing is waited for:
 /// an answer to a check-in, and a handshake.
@@ -94,6 +95,8 @@ pub(super) struct Left<S> {
     stream: Mutex<Option<S>>,
     /// Delivery of which the end is not known: its stream is left here, too.
     pub(super) delivery: PendingDelivery,
+    /// Held while a body is on its way that a stop waits for.
+    pub(super) download: Mutex<Option<TaskTrackerToken>>,
 }
 
 impl<S> Default for Left<S> {
@@ -101,6 +104,7 @@ impl<S> Default for Left<S> {
         Self {
             stream: Mutex::default(),
             delivery: PendingDelivery::default(),
+            download: Mutex::default(),
         }
     }
 }

@@ -1,20 +1,17 @@
-//! Listeners: each port bound once for every worker, and served from the first
-//! connection to the end of the last.
+//! Listeners: each port bound once for every worker.
 
-use super::accept::{Admission, Entrance, accept};
+use super::accept::{Admission, Entrance, Phases, accept};
+use super::ending::{Open, Underway};
 use super::shutdown::Stop;
 use super::workers::Workers;
 use super::{Bind, Handler, Port, Service};
 use crate::event::{Event, event, tell};
 use crate::util::nofile;
-use futures_util::future::try_join_all;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
 use std::net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
-use std::{io, panic};
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
 
 /// Number of connections that wait in the kernel while all permits are out.
 const BACKLOG: i32 = 4096;
@@ -127,16 +124,19 @@ impl Listeners {
         ports.map(|bound| (bound.address, bound.port.proxy_protocol))
     }
 
-    /// Accepts on the workers until asked to stop, then waits for open connections, but
-    /// no longer than the drain time or a second signal.
-    pub(crate) async fn serve<H: Handler>(
+    /// Accepts on the workers, until the end closes it: `ending::serve`.
+    ///
+    /// # Errors
+    ///
+    /// A worker cannot take a socket.
+    pub(crate) fn open<H: Handler>(
         self,
         service: Service<H>,
         workers: &Workers,
         stop: &Stop,
-    ) -> Result<(), ListenError> {
-        let limits = Arc::clone(&service.limits);
-        let admission = Arc::new(Admission::new(service));
+    ) -> Result<Open, ListenError> {
+        let underway = Underway::default();
+        let admission = Arc::new(Admission::new(service, underway.clone()));
         let mut accepting = Vec::new();
         for bound in self.ports {
             let (port, address) = (bound.port, bound.address);
@@ -145,42 +145,21 @@ impl Listeners {
                 let _on_the_worker = worker.runtime.enter();
                 let listener = TcpListener::from_std(socket)
                     .map_err(|error| ListenError::Other { address, error })?;
-                // A child of its own: its lock is then never shared by threads.
-                let stop = stop.asked.child_token();
+                let phases = Phases {
+                    ending: stop.ending.clone(),
+                    // Children of their own: their locks are then never shared by threads.
+                    asked: stop.asked.child_token(),
+                    closing: underway.closing.child_token(),
+                };
                 let turns = Arc::clone(&worker.turns);
-                let accept = accept(listener, Arc::clone(&entrance), turns, stop);
+                let accept = accept(listener, Arc::clone(&entrance), turns, phases);
                 accepting.push(worker.runtime.spawn(accept));
             }
         }
-        match try_join_all(accepting).await {
-            Ok(_) => {}
-            // One port less would strand a share of the devices, and nobody would see it.
-            Err(broken) if broken.is_panic() => panic::resume_unwind(broken.into_panic()),
-            // Its worker ended, and whoever waits for that ends the process.
-            Err(_) => stop.asked.cancelled().await,
-        }
-        drain(admission.connections(), limits.load().drain, stop).await;
-        Ok(())
-    }
-}
-/// Waits until every connection has ended, but no longer than `patience` or a second
-/// signal.
-async fn drain(connections: &TaskTracker, patience: Duration, stop: &Stop) {
-    connections.close();
-    let open = connections.len();
-    if open > 0 {
-        tell!(
-            STOP_DRAINING,
-            connections = open,
-            drain = format!("{patience:?}")
-        );
-    }
-    tokio::select! {
-        () = connections.wait() => {}
-        () = stop.forced.cancelled() => {}
-        () = tokio::time::sleep(patience) => {
-            tell!(STOP_CUT, connections = connections.len());
-        }
+        Ok(Open {
+            accepting,
+            underway,
+        })
     }
 }
 

@@ -6,12 +6,14 @@ mod cipher_suites;
 mod common_ground;
 mod connection;
 mod delivery;
+mod ending;
 mod farewell;
 mod first_line;
 mod handshake;
 mod hello;
 mod leftover;
 mod listener;
+mod opening;
 mod proxy_header;
 mod reset_watch;
 mod server_name;
@@ -28,6 +30,7 @@ mod workers;
 mod write_timeout;
 
 pub(crate) use delivery::{Delivery, DeliveryEnd};
+pub(crate) use ending::serve;
 pub(crate) use listener::{ListenError, Listeners, check_address, raise_file_limit};
 pub(crate) use reset_watch::{LOOK, ResetWatch};
 pub(crate) use shares::Acquaintance;
@@ -92,7 +95,8 @@ pub struct Limits {
     pub headers: Duration,
     /// Time for the whole body of a request; and without a byte moved of a reply.
     pub idle: Duration,
-    /// Time from the signal to stop to the end of open connections.
+    /// Time from the signal to stop to the end of what was begun. A device takes four minutes
+    /// for a large image.
     pub drain: Duration,
 }
 
@@ -103,7 +107,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             headers: Duration::from_secs(10),
             idle: Duration::from_secs(60),
-            drain: Duration::from_secs(30),
+            drain: Duration::from_secs(300),
         }
     }
 }
@@ -126,6 +130,11 @@ pub(crate) struct Peer {
     /// that does not count (`Handler::wants_local`).
     pub local: Option<SocketAddr>,
 }
+
+/// Marks a reply, in its extensions, whose body lasts: a stop waits for it, and keeps the
+/// ports open meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lasting;
 
 /// Marks a request, in its extensions, where a request line on its connection had more
 /// than one blank in front of the path, which no device sends.

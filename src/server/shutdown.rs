@@ -4,15 +4,35 @@ use crate::event::tell;
 use crate::event::text::Text;
 use crate::util::supervise::Supervisor;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+/// Flag that the end was asked for, for whoever looks often.
+#[derive(Debug, Clone, Default)]
+pub struct Ending(Arc<AtomicBool>);
+
+impl Ending {
+    /// Returns whether the end was asked for.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it is.
+    pub(crate) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Requests to end the process.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop {
-    /// Cancelled by the first signal: accept nothing new, finish open connections.
+    /// Cancelled by the first signal: finish what was begun, and offer nothing more.
     pub asked: CancellationToken,
+    /// Set before that.
+    pub ending: Ending,
     /// Cancelled by the second one: cut what is left.
     pub forced: CancellationToken,
 }
@@ -31,6 +51,7 @@ pub(crate) fn on_signals() -> io::Result<Stop> {
             if !told.asked.is_cancelled() {
                 wait(&mut signals).await;
                 tell!(STOP_ASKED);
+                told.ending.ask();
                 told.asked.cancel();
             }
             wait(&mut signals).await;

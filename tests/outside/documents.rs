@@ -421,10 +421,7 @@ fn the_table_of_keys_is_the_list_that_the_program_goes_by() {
         assert_eq!(misfits(&text), [""; 0], "{page}");
         // It is found out.
         for (from, to) in [
-            (
-                "`gateway.limits.drain` | 30s",
-                "`gateway.limits.drain` | 31s",
-            ),
+            ("`gateway.limits.drain` | 5m", "`gateway.limits.drain` | 6m"),
             ("`gateway.limits.drain`", "`gateway.limits.drains`"),
             (
                 "`server.auth_key` | `manager-api.secret`",

@@ -132,8 +132,9 @@ kinds! { PROCESS:
         "收到第二个信号，立即结束", "ended at once by a second signal");
     /// What is under way may finish.
     STOP_DRAINING = Kind::new("stop.draining", Info, "listener", &["connections", "drain"],
-        "正在停止：已开始的请求在 {drain} 内完成；请求头没有发完的连接 3 秒后断开",
-        "stopping: what was begun is finished, within {drain}; a connection without a whole head of a request goes after 3 s");
+        "正在停止：已开始的请求在 {drain} 内完成，此前检查仍会得到回复，但不下发固件；再来一次信号则立即结束",
+        "stopping: what was begun is finished, within {drain}, and check-ins are answered until then, without an offer; a \
+         second signal ends it at once");
     /// What did not finish is cut.
     STOP_CUT = Kind::new("stop.cut", Warning, "listener", &["connections"],
         "等待时间已到：切断剩余连接", "the drain time is over: what is left is cut");

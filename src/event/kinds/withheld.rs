@@ -154,6 +154,10 @@ kinds! { REASONS:
     WITHHELD_UPDATES_OFF = reason("withheld.updates-off", &[],
         "上游服务器关闭了这台设备的自动升级（manager-api 的应答中没有 firmware）",
         "the upstream has automatic updates off for this device (manager-api's reply has no firmware)");
+    /// The server is about to end, and a download with it.
+    WITHHELD_STOPPING = reason("withheld.stopping", &[],
+        "服务器正在停止：设备在下次检查时才会收到它",
+        "the server is being stopped: the device is offered it at its next check");
     /// Further files below those that were named.
     WITHHELD_MORE = reason("withheld.more", &["more"],
         "以及其后的其他文件", "further files below these");

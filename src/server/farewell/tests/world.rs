@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Runs out where something is broken.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -211,9 +212,9 @@ impl World {
             since,
             turns,
         };
-        let context = Arc::new(ConnectionContext::new(service, shares));
+        let context = Arc::new(ConnectionContext::new(service, shares, TaskTracker::new()));
         let stop = CancellationToken::new();
-        let task = tokio::spawn(connection::serve(accepted, context, stop.clone()));
+        let task = tokio::spawn(connection::serve(accepted, context, stop.clone(), false));
         Self {
             client: client.unwrap(),
             images,
