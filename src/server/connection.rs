@@ -357,8 +357,8 @@ async fn http<H: Handler>(
     let mut connection = connection.with_upgrades();
     let mut stopped = pin!(stop.cancelled());
     let mut is_ending = false;
-    // Time at which one that comes before the stop must have asked.
-    let mut end: Option<Pin<Box<Sleep>>> = None;
+    // Time at which one that comes before the stop, or during it, must have asked.
+    let mut end: Option<Pin<Box<Sleep>>> = is_late.then(|| Box::pin(sleep(OLD)));
     let result = loop {
         tokio::select! {
             // What has come already is still served.
