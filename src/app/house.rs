@@ -28,7 +28,7 @@ use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Names of the ends of an offer, in the order of their numbers.
 static ENDS: [&str; OfferEnd::ALL.len()] = {
@@ -295,7 +295,9 @@ impl FleetSource for House {
         // One that went meanwhile is forgotten, too.
         self.known.fleet.forget(device);
         self.known.journal.forget(device, &record.client);
-        self.known.replies.forget(device);
+        let at = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+        self.known.replies.forget(device, at);
         let older = self.known.journal.older();
         if !older.is_empty() {
             let files: Vec<_> = older

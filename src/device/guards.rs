@@ -132,6 +132,9 @@ pub enum Reason<'a> {
     NotActivated,
     /// Its owner has automatic updates off.
     UpdatesOff,
+    /// What another server answers the device leaves no room for an offer in a reply that it
+    /// can read.
+    LongReply,
     /// The server is being stopped: a download that begins now may be cut.
     Stopping,
 }

@@ -71,6 +71,7 @@ impl From<&Reason<'_>> for Event {
             Reason::NoAddress => event!(WITHHELD_NO_ADDRESS),
             Reason::NotActivated => event!(WITHHELD_NOT_ACTIVATED),
             Reason::UpdatesOff => event!(WITHHELD_UPDATES_OFF),
+            Reason::LongReply => event!(WITHHELD_LONG_REPLY),
             Reason::Stopping => event!(WITHHELD_STOPPING),
         }
     }

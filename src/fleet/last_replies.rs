@@ -9,20 +9,21 @@
 //! The file is a copy of what another server knows: one that is damaged is set aside, and
 //! begun anew.
 
+mod file;
+
 use super::id::DeviceId;
-use super::state_folder::{StateFolder, move_aside};
+use super::state_folder::StateFolder;
+use crate::event::tell;
 use crate::event::text::Text;
-use crate::event::{self, tell};
 use crate::util::supervise;
 use crate::util::sync::lock;
 use crate::util::threads::NoThread;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use file::{in_memory, is_damaged, make_room, on_disk, put, set_aside, with_log};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -42,22 +43,13 @@ const WAITING: usize = 2_048;
 /// 8 KB each. What comes when there are more is not kept.
 const BATCH: usize = 2_000;
 const MOST: usize = 2 * BATCH;
-/// Most pages of 4 KB that the file has: 1 GiB, some million replies. Without a state folder
-/// they stand in memory, and there are fewer.
-const PAGES: u32 = 1 << 18;
-const PAGES_IN_MEMORY: u32 = 1 << 14;
+/// Greatest age of what is told again, which is kept where no other is set.
+const OLDEST: Duration = Duration::from_secs(30 * 86_400);
 /// Longest time that the end waits.
 const END: Duration = Duration::from_secs(5);
-/// Share of the replies that go where there is no room, the oldest first.
-const SHARE_THAT_GOES: i64 = 16;
-
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS reply (
-    device TEXT PRIMARY KEY,
-    at INTEGER NOT NULL,
-    is_held INTEGER NOT NULL,
-    body BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS reply_at ON reply (at);";
+/// Time for which it is remembered that a device was forgotten, in milliseconds: what was
+/// asked before and is answered only now is kept no more.
+const REMEMBERED: u64 = 60_000;
 
 /// Reply that is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,7 +58,9 @@ pub struct LastReply {
     pub body: Vec<u8>,
     /// True where automatic updates were off for the device.
     pub is_held: bool,
-    /// Time of it, in milliseconds since 1970.
+    /// Digest of whose it is, beside the device's: who looks for it knows what it must be.
+    pub origin: i64,
+    /// Time at which it was asked for, in milliseconds since 1970.
     pub at: u64,
 }
 
@@ -74,14 +68,20 @@ enum Ask {
     /// There is something new to write.
     Write,
     Find(DeviceId, oneshot::Sender<Option<LastReply>>),
-    /// Replies are kept for so long.
-    Age(Duration),
     /// Write, and end.
     End(SyncSender<()>),
 }
 
-/// Replies that are not written yet; `None` forgets.
-type News = HashMap<DeviceId, Option<LastReply>>;
+/// What is not written yet, and was forgotten of late.
+#[derive(Debug, Default)]
+struct News {
+    /// Replies of devices; `None` forgets.
+    replies: HashMap<DeviceId, Option<LastReply>>,
+    /// Times of the last questions whose answers had devices forgotten.
+    forgotten: HashMap<DeviceId, u64>,
+    /// Age up to which replies are told again, in milliseconds.
+    keep: u64,
+}
 
 /// Keeper of last replies. Its thread begins with the first use.
 #[derive(Debug)]
@@ -107,17 +107,17 @@ impl LastReplies {
     ///
     /// There is no thread for it.
     pub(crate) fn keep_for(&self, keep: Duration) -> Result<(), NoThread> {
+        lock(&self.news).keep = millis_of(keep);
         let mut thread = lock(&self.thread);
-        if let Some(thread) = &*thread {
-            let _ = thread.try_send(Ask::Age(keep));
+        if thread.is_some() {
             return Ok(());
         }
         let (sender, asked) = sync_channel(WAITING);
         let (file, news) = (self.file.clone(), Arc::clone(&self.news));
-        let run = move || Keeper::new(file, news, keep).run(&asked);
+        let run = move || Keeper::new(file.clone(), Arc::clone(&news)).run(&asked);
         thread::Builder::new()
             .name(THREAD.into())
-            .spawn(move || drop(supervise::caught(run)))
+            .spawn(move || supervise::thread(PART, run))
             .map_err(|error| NoThread { part: PART, error })?;
         *thread = Some(sender);
         Ok(())
@@ -127,27 +127,55 @@ impl LastReplies {
         lock(&self.thread).as_ref()?.try_send(ask).ok()
     }
 
-    /// Keeps a device's last good reply. Where the disk is too slow for it, the one before
-    /// stays.
+    /// Keeps a device's last good reply, unless it was told something else since. Where the
+    /// disk is too slow for it, the one before stays.
     pub fn keep(&self, device: &DeviceId, reply: LastReply) {
-        self.note(device, Some(reply), MOST);
+        let news = lock(&self.news);
+        let is_older = |at: &u64| *at > reply.at;
+        let newer = match news.replies.get(device) {
+            Some(Some(other)) => Some(&other.at),
+            Some(None) | None => news.forgotten.get(device),
+        };
+        if newer.is_none_or(|at| !is_older(at)) {
+            self.note(news, device, Some(reply), MOST);
+        }
     }
 
-    /// Forgets a device's. That finds room where others do not: what is kept may be another
-    /// owner's by then.
-    pub fn forget(&self, device: &DeviceId) {
-        self.note(device, None, 2 * MOST);
+    /// Forgets a device's, as of `at`, in milliseconds since 1970. That finds room where others
+    /// do not: what is kept may be another owner's by then.
+    pub fn forget(&self, device: &DeviceId, at: u64) {
+        let is_there = self.file.as_deref().is_some_and(Path::exists);
+        if lock(&self.thread).is_none() && is_there {
+            // Of a time at which another server stood behind. Nobody looks for more of it.
+            let _ = self.keep_for(OLDEST);
+        }
+        let mut news = lock(&self.news);
+        if news.forgotten.len() >= MOST {
+            let now = millis(SystemTime::now());
+            news.forgotten
+                .retain(|_, at| now.saturating_sub(*at) < REMEMBERED);
+        }
+        if news.forgotten.len() < 2 * MOST {
+            news.forgotten.insert(device.clone(), at);
+        }
+        self.note(news, device, None, 2 * MOST);
     }
 
     /// Notes what is new. The thread is woken for the first, and where there are many: it
     /// would cost more than all else to wake it for each.
-    fn note(&self, device: &DeviceId, new: Option<LastReply>, most: usize) {
-        let mut news = lock(&self.news);
-        if news.len() >= most && !news.contains_key(device) {
+    fn note(
+        &self,
+        mut news: MutexGuard<'_, News>,
+        device: &DeviceId,
+        new: Option<LastReply>,
+        most: usize,
+    ) {
+        let replies = &mut news.replies;
+        if replies.len() >= most && !replies.contains_key(device) {
             return;
         }
-        let is_another = news.insert(device.clone(), new).is_none();
-        let count = news.len();
+        let is_another = replies.insert(device.clone(), new).is_none();
+        let count = replies.len();
         drop(news);
         if is_another && (count == 1 || count == BATCH) {
             self.ask(Ask::Write);
@@ -173,7 +201,6 @@ impl LastReplies {
 
 struct Keeper {
     file: Option<PathBuf>,
-    keep: Duration,
     store: Option<Connection>,
     news: Arc<Mutex<News>>,
     is_failing: bool,
@@ -182,10 +209,9 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(file: Option<PathBuf>, news: Arc<Mutex<News>>, keep: Duration) -> Self {
+    fn new(file: Option<PathBuf>, news: Arc<Mutex<News>>) -> Self {
         Self {
             file,
-            keep,
             store: None,
             news,
             is_failing: false,
@@ -197,7 +223,7 @@ impl Keeper {
     /// Does what is asked, until nobody is left to ask.
     fn run(&mut self, asked: &Receiver<Ask>) {
         loop {
-            let is_idle = lock(&self.news).is_empty() && self.store.is_some();
+            let is_idle = lock(&self.news).replies.is_empty() && self.store.is_some();
             let wait = if is_idle {
                 SWEEP
             } else {
@@ -205,9 +231,9 @@ impl Keeper {
             };
             match asked.recv_timeout(wait) {
                 Ok(Ask::Write) => {}
-                Ok(Ask::Age(keep)) => self.keep = keep,
                 Ok(Ask::End(ended)) => {
                     self.write();
+                    self.forget_all_unless_written();
                     // Closed first: what waits for the end may look at the file.
                     self.store = None;
                     let _ = ended.send(());
@@ -217,7 +243,7 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => self.write(),
                 Err(RecvTimeoutError::Disconnected) => return self.write(),
             }
-            let is_crowded = !self.is_failing && lock(&self.news).len() >= BATCH;
+            let is_crowded = !self.is_failing && lock(&self.news).replies.len() >= BATCH;
             if self.written.elapsed() >= WRITE || is_crowded {
                 self.write();
             }
@@ -225,24 +251,30 @@ impl Keeper {
     }
 
     fn find(&mut self, device: &DeviceId) -> Option<LastReply> {
-        let new = lock(&self.news).get(device).cloned();
+        let new = lock(&self.news).replies.get(device).cloned();
         let found = match new {
             Some(new) => new,
             None => self.read(device),
         };
-        let oldest = millis(SystemTime::now()).saturating_sub(millis_of(self.keep));
+        let oldest = self.oldest();
         found.filter(|reply| reply.at >= oldest)
+    }
+
+    /// Returns the time of the oldest reply that is told again.
+    fn oldest(&self) -> u64 {
+        millis(SystemTime::now()).saturating_sub(lock(&self.news).keep)
     }
 
     fn read(&mut self, device: &DeviceId) -> Option<LastReply> {
         let found = self.open().and_then(|store| {
-            let find = "SELECT body, is_held, at FROM reply WHERE device = ?1";
+            let find = "SELECT body, is_held, origin, at FROM last_reply WHERE device = ?1";
             let mut find = store.prepare_cached(find)?;
             let read = |row: &rusqlite::Row<'_>| {
                 Ok(LastReply {
                     body: row.get(0)?,
                     is_held: row.get(1)?,
-                    at: row.get::<_, i64>(2)?.try_into().unwrap_or(0),
+                    origin: row.get(2)?,
+                    at: row.get::<_, i64>(3)?.try_into().unwrap_or(0),
                 })
             };
             find.query_row([device.to_string()], read).optional()
@@ -254,14 +286,15 @@ impl Keeper {
     fn write(&mut self) {
         self.written = Instant::now();
         let is_due = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP);
-        let news = std::mem::take(&mut *lock(&self.news));
+        let news = std::mem::take(&mut lock(&self.news).replies);
         if news.is_empty() && !is_due {
             return;
         }
-        let oldest = millis(SystemTime::now()).saturating_sub(millis_of(self.keep));
+        let oldest = self.oldest();
+        let forgets = news.values().any(Option::is_none);
         let written = self.open().and_then(|store| {
             if is_due {
-                let old = "DELETE FROM reply WHERE at < ?1";
+                let old = "DELETE FROM last_reply WHERE at < ?1";
                 store.execute(old, [i64::try_from(oldest).unwrap_or(i64::MAX)])?;
             }
             match put(store, &news) {
@@ -270,16 +303,41 @@ impl Keeper {
                     put(store, &news)
                 }
                 written => written,
+            }?;
+            if forgets {
+                // What was overwritten in the file lies in the log of it still.
+                let pragma = "PRAGMA wal_checkpoint(TRUNCATE)";
+                store.query_row(pragma, [], |_| Ok(()))?;
             }
+            Ok(())
         });
         if is_due {
             self.swept = Some(Instant::now());
         }
         if self.said(written).is_none() {
-            // They are tried again, unless newer ones came; and no more of them than one batch.
+            // They are tried again, unless newer ones came: who is to be forgotten, always, and
+            // of the others no more than one batch.
             let mut newer = lock(&self.news);
-            for (device, reply) in news.into_iter().take(BATCH) {
-                newer.entry(device).or_insert(reply);
+            let mut left = BATCH;
+            for (device, reply) in news {
+                left = left.saturating_sub(usize::from(reply.is_some()));
+                if reply.is_none() || left > 0 {
+                    newer.replies.entry(device).or_insert(reply);
+                }
+            }
+        }
+    }
+
+    /// Removes the file where it still has what was to be forgotten: the next start would tell
+    /// it again, to who has another owner by then.
+    fn forget_all_unless_written(&mut self) {
+        let replies = &lock(&self.news).replies;
+        if let Some(file) = &self.file
+            && replies.values().any(Option::is_none)
+        {
+            self.store = None;
+            for file in with_log(file) {
+                drop(std::fs::remove_file(file));
             }
         }
     }
@@ -291,15 +349,7 @@ impl Keeper {
                 None => in_memory()?,
                 Some(file) => match on_disk(file) {
                     Err(error) if is_damaged(&error) => {
-                        let why = error.to_string();
-                        if let Ok((_, event)) = move_aside(file, &why, SystemTime::now()) {
-                            event::say(&event);
-                            for end in ["-wal", "-shm"] {
-                                let mut beside = file.clone().into_os_string();
-                                beside.push(end);
-                                drop(std::fs::remove_file(beside));
-                            }
-                        }
+                        set_aside(file, &error);
                         on_disk(file)?
                     }
                     opened => opened?,
@@ -330,74 +380,13 @@ impl Keeper {
                 }
                 // Opened anew: the file may be another by then.
                 self.store = None;
+                if let Some(file) = self.file.as_deref().filter(|_| is_damaged(&error)) {
+                    set_aside(file, &error);
+                }
                 None
             }
         }
     }
-}
-
-fn put(store: &mut Connection, news: &News) -> rusqlite::Result<()> {
-    let change = store.transaction()?;
-    {
-        let mut keep = change.prepare_cached(
-            "INSERT INTO reply (device, at, is_held, body) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (device) DO UPDATE SET at = ?2, is_held = ?3, body = ?4",
-        )?;
-        let mut forget = change.prepare_cached("DELETE FROM reply WHERE device = ?1")?;
-        for (device, reply) in news {
-            let device = device.to_string();
-            match reply {
-                None => forget.execute([&device])?,
-                Some(reply) => {
-                    let at = i64::try_from(reply.at).unwrap_or(i64::MAX);
-                    keep.execute(params![device, at, reply.is_held, reply.body])?
-                }
-            };
-        }
-    }
-    change.commit()
-}
-
-/// Lets the oldest replies go: some, and more than are to come.
-fn make_room(store: &Connection, to_come: usize) -> rusqlite::Result<()> {
-    let all: i64 = store.query_row("SELECT count(*) FROM reply", [], |row| row.get(0))?;
-    let to_come = i64::try_from(2 * to_come).unwrap_or(i64::MAX);
-    let most = (all / SHARE_THAT_GOES).max(to_come);
-    let go = "DELETE FROM reply WHERE device IN (SELECT device FROM reply ORDER BY at LIMIT ?1)";
-    store.execute(go, [most]).map(drop)
-}
-
-fn on_disk(file: &Path) -> rusqlite::Result<Connection> {
-    // SQLite would make it readable for more than its owner; files beside it have its mode.
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let opened = options.open(file);
-    let store = Connection::open(file).map_err(|error| match &opened {
-        Ok(_) => error,
-        Err(_) => rusqlite::Error::InvalidPath(file.to_owned()),
-    })?;
-    store.busy_timeout(Duration::from_millis(100))?;
-    store.pragma_update(None, "journal_mode", "WAL")?;
-    store.pragma_update(None, "synchronous", "NORMAL")?;
-    prepared(store, PAGES)
-}
-
-fn in_memory() -> rusqlite::Result<Connection> {
-    prepared(Connection::open_in_memory()?, PAGES_IN_MEMORY)
-}
-
-fn prepared(store: Connection, pages: u32) -> rusqlite::Result<Connection> {
-    store.pragma_update(None, "secure_delete", true)?;
-    store.pragma_update(None, "max_page_count", pages)?;
-    store.execute_batch(SCHEMA)?;
-    Ok(store)
-}
-
-fn is_damaged(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
-    )
 }
 
 fn millis(time: SystemTime) -> u64 {

@@ -145,7 +145,7 @@ impl CheckIns {
         event::together(peer.address.ip(), say);
         let offset = self.timezone_offset;
         // On the heap: where nothing stands behind, a check-in's future is small.
-        let told = Box::pin(upstream.check_in(device, request, sent, offset)).await;
+        let told = Box::pin(upstream.check_in(&check_in, request, sent, offset)).await;
         event::together(peer.address.ip(), || {
             self.decided(&check_in, peer, reached, now, Some((upstream, told)))
         })
@@ -239,9 +239,12 @@ impl CheckIns {
             url.push_str(&entry.url_name);
         }
         if let Some((upstream, reply)) = &mut behind {
-            let room = reply.make_room(Firmware::of(&decision, own, &url).as_ref(), QUERY);
-            if let Err(fault) = room {
-                return upstream::unfit(check_in.device, &fault);
+            let query = if url.is_empty() { 0 } else { QUERY };
+            let firmware = Firmware::of(&decision, own, &url);
+            if reply.make_room(firmware.as_ref(), query).is_err() {
+                // Its voice goes first. There is room where nothing is offered.
+                decision.withdraw(Reason::LongReply);
+                url.clear();
             }
             upstream.say_left_out(check_in.device, reply, now);
         }

@@ -15,6 +15,7 @@
 use super::body::{Image, ReplyBody};
 use crate::firmware::snapshot::ServedFile;
 use crate::ota::reply::REQUEST_ERROR;
+use crate::ota::upstream::LONGEST_REPLY;
 use crate::server::Lasting;
 use hyper::body::Bytes;
 use hyper::header::{
@@ -92,14 +93,15 @@ pub(super) fn activation(status: StatusCode, body: Bytes) -> Reply {
             return error(told, format!("the upstream answers {}\n", status.as_u16()));
         }
     };
-    let is_empty = body.is_empty();
+    // A longer one would have the device hang for good.
+    let is_fit = (1..=LONGEST_REPLY).contains(&body.len());
     short(
         status,
         JSON,
-        if is_empty {
-            Bytes::from_static(empty)
-        } else {
+        if is_fit {
             body
+        } else {
+            Bytes::from_static(empty)
         },
     )
 }
@@ -191,7 +193,7 @@ pub(super) fn turned_away() -> Bytes {
 }
 
 /// Returns a header's name as the modem firmware reads it, and as hyper writes it.
-fn title_case(name: &str) -> impl Iterator<Item = u8> {
+pub(super) fn title_case(name: &str) -> impl Iterator<Item = u8> {
     let mut before = b'-';
     name.bytes().map(move |byte| {
         let is_first = std::mem::replace(&mut before, byte) == b'-';

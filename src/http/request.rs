@@ -32,6 +32,14 @@ pub(super) fn names_device(headers: &HeaderMap) -> bool {
     names(&DEVICE_ID) && names(&CLIENT_ID)
 }
 
+/// Returns the value of a header that counts, as it was sent: the first that has a text.
+pub(super) fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .map(|value| value.as_bytes().trim_ascii())
+        .find(|value| !value.is_empty())
+}
+
 /// Returns a header's text, if it is not empty. Invalid UTF-8 in it is replaced.
 pub(super) fn text(value: &HeaderValue) -> Option<Cow<'_, str>> {
     let value = value.as_bytes().trim_ascii();

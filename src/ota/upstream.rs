@@ -6,10 +6,13 @@
 //! case they are written, takes the first of several, and calls itself for each level that it
 //! goes down: so does this reader, but for the last.
 
+mod fault;
 mod node;
 
+pub use fault::{Fault, LeftOut, Unfit};
+
 use super::reply::{Firmware, ServerTime, server_time};
-use crate::event::{Event, event};
+use crate::event::Event;
 use node::Node;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -29,8 +32,13 @@ pub const LONGEST_REPLY: usize = 8 * 1024 - 1;
 const DEEPEST: usize = 16;
 /// Key of what is ours in every reply.
 const FIRMWARE: &str = "firmware";
-/// Number of blocks of a reply, and of those that are named as left out.
+/// Number of blocks that devices do not know.
 const MOST_BLOCKS: usize = 64;
+/// Digits of a number: cJSON up to 1.7.18 copies 63 of them, and then finds no JSON in the
+/// rest (`parse_number` in `cJSON.c`).
+const LONGEST_NUMBER: usize = 63;
+/// Number of bytes of a key that are shown: some have keys that are secrets.
+const KEY_SHOWN: usize = 24;
 
 /// `gateway.upstream.kind`: what it means that a reply is without `firmware`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,83 +119,6 @@ pub struct Reply {
     pub left_out: Vec<LeftOut>,
 }
 
-/// Block that is left out, and the reason. It names keys, never values: these are secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Name of the block.
-    pub block: String,
-    /// The reason.
-    pub why: Unfit,
-}
-
-/// Fault of a block, by which it would harm a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
-    /// It is neither of the kind nor of the form that firmware expects.
-    Form(String),
-    /// `null` at this place.
-    Null(String),
-    /// A key of more than 15 bytes.
-    Key(String),
-    /// A value of 4,000 bytes or more.
-    Value(String),
-    /// More levels than devices can go down.
-    Deep,
-    /// Something that is no JSON to a device.
-    Json,
-    /// No address to speak to.
-    NoAddress(String),
-    /// An address that devices misread.
-    Address(String, Event),
-    /// There is no room for it in a reply that devices can read.
-    Room,
-}
-
-/// Fault of a reply as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// It is no JSON object.
-    NoJson,
-    /// It has none of the blocks that a device needs.
-    NoBlock,
-    /// Each block that a device needs had to be left out.
-    Unfit(Vec<LeftOut>),
-}
-
-impl From<&Unfit> for Event {
-    fn from(why: &Unfit) -> Self {
-        match why {
-            Unfit::Form(key) => event!(UPSTREAM_UNFIT_FORM, key = key),
-            Unfit::Null(key) => event!(UPSTREAM_UNFIT_NULL, key = key),
-            Unfit::Key(key) => event!(UPSTREAM_UNFIT_KEY, key = key, longest = LONGEST_KEY),
-            Unfit::Value(key) => {
-                event!(
-                    UPSTREAM_UNFIT_VALUE,
-                    key = key,
-                    longest = endpoint::LONGEST_STORED
-                )
-            }
-            Unfit::Deep => event!(UPSTREAM_UNFIT_DEEP, most = DEEPEST),
-            Unfit::Json => event!(UPSTREAM_UNFIT_JSON),
-            Unfit::NoAddress(key) => event!(UPSTREAM_UNFIT_NO_ADDRESS, key = key),
-            Unfit::Address(key, what) => {
-                event!(UPSTREAM_UNFIT_ADDRESS, key = key, what = what.clone())
-            }
-            Unfit::Room => event!(UPSTREAM_UNFIT_ROOM, longest = LONGEST_REPLY),
-        }
-    }
-}
-
-impl From<&LeftOut> for Event {
-    fn from(left_out: &LeftOut) -> Self {
-        event!(
-            UPSTREAM_LEFT_OUT,
-            block = &*left_out.block,
-            what = Event::from(&left_out.why)
-        )
-    }
-}
-
 /// Reads the body of a reply with status 200.
 ///
 /// # Errors
@@ -196,7 +127,8 @@ impl From<&LeftOut> for Event {
 pub fn read(body: &[u8], kind: Kind) -> Result<Reply, Fault> {
     // cJSON passes over it (`skip_utf8_bom`), and .NET likes to send it.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let Blocks(sent) = serde_json::from_slice(body).map_err(|_| Fault::NoJson)?;
+    let sent: Blocks = serde_json::from_slice(body).map_err(|_| Fault::NoJson)?;
+    let (sent, mut left_out) = (sent.blocks, sent.left_out);
     let has = |wanted: Known| sent.iter().any(|block| block.known == wanted);
     if !(has(Known::WebSocket) || has(Known::Mqtt) || has(Known::Activation)) {
         return Err(Fault::NoBlock);
@@ -210,7 +142,6 @@ pub fn read(body: &[u8], kind: Kind) -> Result<Reply, Fault> {
         let is_off = kind == Kind::ManagerApi && !has(Known::Firmware);
         is_off.then_some(Hold::UpdatesOff)
     };
-    let mut left_out = Vec::new();
     let mut blocks = Vec::with_capacity(sent.len());
     for block in sent {
         if block.known == Known::Firmware {
@@ -219,14 +150,17 @@ pub fn read(body: &[u8], kind: Kind) -> Result<Reply, Fault> {
         match unfit(&block) {
             None => blocks.push(block),
             Some(why) => left_out.push(LeftOut {
-                block: block.name,
+                block: key_shown(&block.name),
                 why,
             }),
         }
     }
     let is_needed = |block: &Block| block.known.is_voice() || block.known == Known::Activation;
     if !blocks.iter().any(is_needed) {
-        return Err(Fault::Unfit(left_out));
+        return Err(Fault::Unfit {
+            left_out,
+            is_unbound,
+        });
     }
     Ok(Reply {
         blocks,
@@ -246,8 +180,17 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// What devices do know has no room.
+    /// What devices do know has no room: nothing is changed.
     pub fn make_room(&mut self, firmware: Option<&Firmware<'_>>, more: usize) -> Result<(), Fault> {
+        let before = self.clone();
+        let made = self.leave_out(firmware, more);
+        if made.is_err() {
+            *self = before;
+        }
+        made
+    }
+
+    fn leave_out(&mut self, firmware: Option<&Firmware<'_>>, more: usize) -> Result<(), Fault> {
         let ours = firmware
             .and_then(Block::of)
             .map_or(0, |block| block.room() + more);
@@ -260,13 +203,16 @@ impl Reply {
             let Some(last) = self.blocks.iter().rposition(unknown) else {
                 let too_long = self.blocks.iter().max_by_key(|block| block.text.len());
                 let left_out = too_long.map(|block| LeftOut {
-                    block: block.name.clone(),
+                    block: key_shown(&block.name),
                     why: Unfit::Room,
                 });
-                return Err(Fault::Unfit(left_out.into_iter().collect()));
+                return Err(Fault::Unfit {
+                    left_out: left_out.into_iter().collect(),
+                    is_unbound: self.hold == Some(Hold::Unbound),
+                });
             };
             self.left_out.push(LeftOut {
-                block: self.blocks.remove(last).name,
+                block: key_shown(&self.blocks.remove(last).name),
                 why: Unfit::Room,
             });
         }
@@ -352,12 +298,14 @@ fn written<'a>(blocks: impl Iterator<Item = &'a Block>) -> Vec<u8> {
 
 /// Returns what would harm a device in a block.
 fn unfit(block: &Block) -> Option<Unfit> {
-    let Ok(node) = serde_json::from_str::<Node>(&block.text) else {
+    let name = &*block.name;
+    let node = serde_json::from_str::<Node>(&block.text).ok();
+    let node = node.filter(|_| !name.contains('\0') && !has_long_number(&block.text));
+    let Some(node) = node else {
         return Some(Unfit::Json);
     };
-    let name = &*block.name;
     if name.len() > LONGEST_KEY {
-        return Some(Unfit::Key(name.to_owned()));
+        return Some(Unfit::Key(key_shown(name)));
     }
     node.judge(name, DEEPEST).or_else(|| match block.known {
         Known::WebSocket => voice(&node, name, "url", AddressKind::WebSocket),
@@ -375,6 +323,30 @@ fn unfit(block: &Block) -> Option<Unfit> {
     })
 }
 
+/// Tells whether a number is longer than devices read. `text` is JSON.
+fn has_long_number(text: &str) -> bool {
+    let (mut digits, mut is_text, mut is_escaped) = (0, false, false);
+    text.bytes().any(|byte| {
+        if is_text {
+            is_text = is_escaped || byte != b'"';
+            is_escaped = !is_escaped && byte == b'\\';
+            return false;
+        }
+        is_text = byte == b'"';
+        let is_digit = matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        digits = if is_digit { digits + 1 } else { 0 };
+        digits > LONGEST_NUMBER
+    })
+}
+
+/// Returns a key as messages show it.
+fn key_shown(key: &str) -> String {
+    match key.char_indices().nth(KEY_SHOWN) {
+        Some((end, _)) => format!("{}…", &key[..end]),
+        None => key.to_owned(),
+    }
+}
+
 /// Judges a block that must be an object, some values of which must be of one kind.
 fn form(
     node: &Node,
@@ -387,7 +359,7 @@ fn form(
     };
     let mut pairs = pairs.iter();
     let other = pairs.find(|(key, value)| is_meant(&key.to_ascii_lowercase()) && !is_fit(value))?;
-    Some(Unfit::Form(format!("{name}.{}", other.0)))
+    Some(Unfit::Form(format!("{name}.{}", key_shown(&other.0))))
 }
 
 /// Judges a block by which a device speaks: each of its values goes to flash, and the last of
@@ -412,7 +384,10 @@ fn voice(node: &Node, name: &str, key: &str, kind: AddressKind) -> Option<Unfit>
 
 /// The blocks of a reply, as cJSON finds them: of those that devices know the first counts.
 /// One that is `null` is none.
-struct Blocks(Vec<Block>);
+struct Blocks {
+    blocks: Vec<Block>,
+    left_out: Vec<LeftOut>,
+}
 
 impl<'de> Deserialize<'de> for Blocks {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -426,11 +401,22 @@ impl<'de> Deserialize<'de> for Blocks {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Blocks, A::Error> {
                 let mut blocks: Vec<Block> = Vec::new();
+                let (mut unknown, mut left_out) = (0, Vec::new());
                 while let Some((name, text)) = map.next_entry::<String, &RawValue>()? {
                     let known = Known::of(&name);
-                    let is_there =
-                        known != Known::Other && blocks.iter().any(|block| block.known == known);
-                    if is_there || blocks.len() >= MOST_BLOCKS {
+                    if known == Known::Other {
+                        unknown += 1;
+                        if unknown > MOST_BLOCKS {
+                            // There is no end to them, and one tells it.
+                            if left_out.is_empty() {
+                                left_out.push(LeftOut {
+                                    block: key_shown(&name),
+                                    why: Unfit::Room,
+                                });
+                            }
+                            continue;
+                        }
+                    } else if blocks.iter().any(|block| block.known == known) {
                         continue;
                     }
                     blocks.push(Block {
@@ -440,24 +426,10 @@ impl<'de> Deserialize<'de> for Blocks {
                     });
                 }
                 blocks.retain(|block| &*block.text != "null");
-                Ok(Blocks(blocks))
+                Ok(Blocks { blocks, left_out })
             }
         }
         from.deserialize_map(All)
-    }
-}
-
-impl Fault {
-    /// Returns the reason.
-    pub fn event(&self) -> Event {
-        match self {
-            Self::NoJson => event!(UPSTREAM_NO_JSON),
-            Self::NoBlock => event!(UPSTREAM_NO_BLOCK),
-            Self::Unfit(left_out) => match left_out.first() {
-                Some(first) => Event::from(first),
-                None => event!(UPSTREAM_NO_BLOCK),
-            },
-        }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// True where the connection is good for another request.
     pub is_kept: bool,
+    /// True where something came behind it, that nobody asked for.
+    pub has_more: bool,
 }
 
 /// Reason why there is no answer.
@@ -102,7 +104,7 @@ impl AnswerReader {
     ///
     /// # Errors
     ///
-    /// There will be none.
+    /// There will be no answer.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Option<Answer>, Odd> {
         self.came.extend_from_slice(bytes);
         if self.head.is_none() && !self.read_head()? {
@@ -114,8 +116,8 @@ impl AnswerReader {
             }
         }
         Ok(self.head.take().map(|mut answer| {
-            // Nobody asked for what stands behind it.
-            answer.is_kept &= self.came.is_empty();
+            answer.has_more = answer.is_kept && !self.came.is_empty();
+            answer.is_kept &= !answer.has_more;
             answer
         }))
     }
@@ -203,6 +205,10 @@ impl AnswerReader {
                 };
             }
             Framing::Size => {
+                // A line without a digit would be taken for the last one.
+                if self.came.first().is_some_and(|b| !b.is_ascii_hexdigit()) {
+                    return Err(no_chunk());
+                }
                 let line = httparse::parse_chunk_size(&self.came);
                 let line = line.map_err(|_| no_chunk());
                 let httparse::Status::Complete((end, size)) = line? else {
@@ -279,6 +285,7 @@ fn framed(
         location: values("location").next().map(<[u8]>::to_vec),
         body: Vec::new(),
         is_kept,
+        has_more: false,
     };
     if status.is_redirection() {
         return Ok((answer(false), Framing::Whole));

@@ -1,5 +1,6 @@
 //! In front of another xiaozhi server: what it answers reaches devices, but for `firmware`.
 
+mod apart;
 mod away;
 mod bounds;
 mod fleets;

@@ -19,8 +19,7 @@ kinds! { UPSTREAM:
         "what the upstream {upstream} answers this device is of no use: {why} (said once a day for each device)");
     /// A block of its reply is left out.
     UPSTREAM_LEFT_OUT = Kind::new("upstream.left-out", Warning, "upstream", &["device?", "upstream?", "block", "what"],
-        "上游应答中的 {block} 没有转给设备：{what}（每台设备每天提示一次）",
-        "{block} of the upstream's reply does not reach the device: {what} (said once a day for each device)");
+        "上游应答中的 {block} 没有转给设备：{what}", "{block} of the upstream's reply does not reach the device: {what}");
     /// A device is told what was kept for it.
     UPSTREAM_KEPT = Kind::new("upstream.kept", Info, "upstream", &["device", "age", "why"],
         "上游没有可用的应答，设备得到的是 {age} 前的内容：{why}",
@@ -61,6 +60,9 @@ kinds! { UPSTREAM:
     UPSTREAM_TOO_BIG = why("upstream.too-big", &["limit"], "应答超过 {limit} 字节", "the reply is longer than {limit} bytes");
     /// Too many check-ins wait for it.
     UPSTREAM_CROWDED = why("upstream.crowded", &["limit"], "已有 {limit} 个请求在等待上游", "{limit} requests wait for the upstream already");
+    /// Its turn came too late.
+    UPSTREAM_QUEUED = why("upstream.queued", &["limit"],
+        "等待上游的请求太多，{limit} 内没有轮到它", "many requests wait for the upstream, and its turn did not come within {limit}");
     /// It failed a moment ago, and one request at a time tries whether it is back.
     UPSTREAM_TRIED = why("upstream.tried", &[], "上游刚才没有应答，正由另一个请求试探", "it did not answer a moment ago, and another request tries it just now");
     /// The reply is no JSON.

@@ -154,6 +154,10 @@ kinds! { REASONS:
     WITHHELD_UPDATES_OFF = reason("withheld.updates-off", &[],
         "上游服务器关闭了这台设备的自动升级（manager-api 的应答中没有 firmware）",
         "the upstream has automatic updates off for this device (manager-api's reply has no firmware)");
+    /// Another server's reply is nearly as long as devices can read.
+    WITHHELD_LONG_REPLY = reason("withheld.long-reply", &[],
+        "上游应答几乎占满设备能读取的 8 KB，没有下发固件的余地",
+        "what the upstream answers takes up nearly all of the 8 KB that devices can read, and leaves no room for an offer");
     /// The server is about to end, and a download with it.
     WITHHELD_STOPPING = reason("withheld.stopping", &[],
         "服务器正在停止：设备在下次检查时才会收到它",

@@ -19,7 +19,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 use tower_service::Service;
 
 /// Size in bytes of the kernel's buffer in each direction; it doubles the number. Left
@@ -47,10 +49,33 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Connects to a host beside us, whose name is looked up if it is one.
-pub(super) async fn reach(resolver: &Resolver, host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses = resolver.addresses(host, port).await?;
-    let stream = TcpStream::connect(&addresses[..]).await?;
+/// Connects to a host beside us, whose name is looked up if it is one, within `patience`: of
+/// several addresses each has its part of it, for one may lead nowhere.
+pub(super) async fn reach(
+    resolver: &Resolver,
+    host: &str,
+    port: u16,
+    patience: Duration,
+) -> io::Result<TcpStream> {
+    let late = || io::Error::other(format!("no connection within {patience:?}"));
+    let connecting = async {
+        let addresses = resolver.addresses(host, port).await?;
+        let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        let mut failed = io::Error::other("the name has no address");
+        let end = Instant::now() + patience;
+        for address in addresses {
+            let share = end.saturating_duration_since(Instant::now()) / left.max(1);
+            left = left.saturating_sub(1);
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failed = error,
+                Err(_) => failed = late(),
+            }
+        }
+        Err(failed)
+    };
+    let connected = timeout(patience, connecting).await;
+    let stream = connected.unwrap_or_else(|_| Err(late()))?;
     let _ = stream.set_nodelay(true);
     let socket = SockRef::from(&stream);
     let _ = socket.set_send_buffer_size(KERNEL_BUFFER);

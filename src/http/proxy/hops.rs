@@ -96,21 +96,27 @@ pub(super) fn of_client(peer: Peer) -> impl Iterator<Item = (HeaderName, HeaderV
     claims.into_iter().flatten()
 }
 
+/// Tells whether a header is this one, or would be to a server that takes `_` for `-`.
+pub(super) fn reads_as(name: &HeaderName, other: &HeaderName) -> bool {
+    let (name, other) = (name.as_str().as_bytes(), other.as_str().as_bytes());
+    name.len() == other.len() && begins(name, other)
+}
+
+/// Tells whether a name begins so, `_` for `-`.
+fn begins(name: &[u8], with: &[u8]) -> bool {
+    let same = |(byte, other): (&u8, &u8)| byte == other || (*byte == b'_' && *other == b'-');
+    name.len() >= with.len() && name.iter().zip(with).all(same)
+}
+
 /// Returns whether a header says who the client is or how it came, or would to a
 /// backend that takes `_` for `-`, as those do that make variables of headers.
 fn is_claim(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    let same = |(byte, other): (&u8, &u8)| byte == other || (*byte == b'_' && *other == b'-');
-    let begins = |with: &[u8]| name.len() >= with.len() && name.iter().zip(with).all(same);
-    let reads = |as_name: HeaderName| {
-        let other = as_name.as_str().as_bytes();
-        name.len() == other.len() && begins(other)
-    };
-    let is_disguised = || name.contains(&b'_');
-    begins(b"x-forwarded-")
-        || reads(REAL_IP)
-        || reads(FORWARDED)
-        || (is_disguised() && (reads(CONTENT_LENGTH) || reads(TRANSFER_ENCODING)))
+    let is_disguised = || name.as_str().contains('_');
+    begins(name.as_str().as_bytes(), b"x-forwarded-")
+        || reads_as(name, &REAL_IP)
+        || reads_as(name, &FORWARDED)
+        || (is_disguised()
+            && (reads_as(name, &CONTENT_LENGTH) || reads_as(name, &TRANSFER_ENCODING)))
 }
 
 /// Removes headers that speak of one connection only ("the Connection header field MUST

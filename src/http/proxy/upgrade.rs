@@ -23,7 +23,6 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
 use tracing::debug;
@@ -59,10 +58,8 @@ pub(super) async fn connect(
     *request.uri_mut() = path.map(Into::into).unwrap_or_default();
     let asked = async {
         let port = backend.authority.port_u16().unwrap_or(80);
-        let stream = timeout(CONNECT, reach(resolver, backend.authority.host(), port))
+        let stream = reach(resolver, backend.authority.host(), port, CONNECT)
             .await
-            .map_err(|_| io::Error::other(format!("no connection within {CONNECT:?}")))
-            .flatten()
             .map_err(|e| (why_none(&e), unreached(&e)))?;
         let (mut sender, connection) = http1::Builder::new()
             .title_case_headers(true)

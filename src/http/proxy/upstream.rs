@@ -8,6 +8,9 @@
 
 mod breaker;
 mod client;
+mod exchange;
+mod no_reply;
+mod pool;
 
 use super::backend::{Allowance, BackendState, SeenBackend};
 use crate::event::{self, Event, event, tell};
@@ -15,22 +18,25 @@ use crate::fleet::{DeviceId, LastReplies, LastReply};
 use crate::http::reply::{self, Reply as HttpReply};
 use crate::http::request::{Request, shown};
 use crate::ota::public_url::Url;
-use crate::ota::reply::since_epoch;
-use crate::ota::upstream::{self, Kind, Reply};
+use crate::ota::reply::{Firmware, since_epoch};
+use crate::ota::upstream::{self, Fault, Kind, Reply};
 use crate::util::http_answer::Answer;
 use crate::util::once::Once;
 use crate::util::sync::lock;
+use aws_lc_rs::digest::{Context, SHA256};
 use breaker::{Breaker, Outcome};
-use client::{Client, NoReply};
+use client::Client;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use jiff::SignedDuration;
+use no_reply::NoReply;
 use rustls::pki_types::CertificateDer;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use xiaozhi_device::checkin::CheckIn;
 
 /// Number of requests that may wait for the server behind.
 const WAITING: usize = 128;
@@ -151,52 +157,72 @@ impl Upstream {
         self.settings.url.to_string()
     }
 
-    /// Returns what is to be told to the device that makes this check-in. `timezone_offset` is
-    /// ours, in minutes, for where the server behind named none.
+    /// Returns what is to be told to the device that makes this check-in: there is room in it
+    /// for `firmware` where nothing is offered. `timezone_offset` is ours, in minutes, for where
+    /// the server behind named none.
     pub(in crate::http) async fn check_in(
         &self,
-        device: &str,
+        check_in: &CheckIn<'_>,
         request: Request<'_>,
         body: Bytes,
         timezone_offset: i32,
     ) -> Told {
+        let device = check_in.device;
         let id = DeviceId::new(device);
-        let asked = self.ask(request, &body, "").await;
-        let read = asked.and_then(|answer| {
-            if answer.status != StatusCode::OK {
-                return Err(NoReply::Status(answer.status));
+        let answered = match self.ask(request, &body, "").await {
+            Ok(answer) if answer.status == StatusCode::OK => {
+                let read = upstream::read(&answer.body, self.settings.kind);
+                let roomy = read.and_then(|reply| with_room(reply, check_in));
+                roomy.map_err(NoReply::Reply)
             }
-            upstream::read(&answer.body, self.settings.kind).map_err(NoReply::Reply)
-        });
-        self.note(read.as_ref().err(), Some(&id));
-        match read {
+            Ok(answer) => Err(NoReply::Status(answer.status)),
+            Err(none) => Err(none),
+        };
+        let none = match answered {
             Ok(reply) => {
-                self.keep(&id, &reply, request.now);
-                Told::Now(reply)
+                self.note(Some(Outcome::Answered), None);
+                self.keep(&id, self.origin(check_in), &reply, request.now);
+                return Told::Now(reply);
             }
-            Err(none) => {
-                if !none.is_of_all() && self.said.is_due(&(device, 0), request.now) {
-                    let (upstream, why) = (self.address(), none.event());
-                    tell!(
-                        UPSTREAM_BAD_REPLY,
-                        device = shown(device),
-                        upstream = upstream,
-                        why = why
-                    );
-                }
-                self.again(device, &id, &none, request.now, timezone_offset)
-                    .await
-            }
+            Err(none) => none,
+        };
+        self.note(self.outcome(&none, &id), Some(&none));
+        let is_of_it = !none.is_of_transport() && !none.is_unasked();
+        if is_of_it && self.said.is_due(&(device, 0), request.now) {
+            let (upstream, why) = (self.address(), none.event());
+            tell!(
+                UPSTREAM_BAD_REPLY,
+                device = shown(device),
+                upstream = upstream,
+                why = why
+            );
         }
+        if none.is_of_unbound() {
+            // What it was told while it had an owner holds no more.
+            self.replies.forget(&id, millis(request.now));
+        }
+        self.again(check_in, &id, &none, request.now, timezone_offset)
+            .await
     }
 
     /// Passes on an activation, and its answer.
     pub(in crate::http) async fn activate(&self, request: Request<'_>, body: Bytes) -> HttpReply {
-        let asked = self.ask(request, &body, "activate").await;
-        self.note(asked.as_ref().err(), None);
-        match asked {
-            Ok(answer) => reply::activation(answer.status, answer.body.into()),
-            Err(_) => unanswered(),
+        match self.ask(request, &body, "activate").await {
+            Ok(answer) => {
+                // Of an error it is known only that something answers.
+                let outcome = if answer.status.is_success() {
+                    Outcome::Answered
+                } else {
+                    Outcome::Reached
+                };
+                self.note(Some(outcome), None);
+                reply::activation(answer.status, answer.body.into())
+            }
+            Err(none) => {
+                let device = request.device().unwrap_or_default();
+                self.note(self.outcome(&none, &DeviceId::new(&device)), Some(&none));
+                unanswered()
+            }
         }
     }
 
@@ -206,39 +232,33 @@ impl Upstream {
         let Some(trial) = Breaker::admit(&self.breaker) else {
             return Err(NoReply::Tried);
         };
-        let limit = self.settings.timeout;
-        let asked = self.client.ask(request.head, request.peer, body, below);
-        let asked = match tokio::time::timeout(limit, asked).await {
-            Ok(asked) => asked,
-            Err(_) => Err(NoReply::Late(limit)),
-        };
+        let (head, peer, limit) = (request.head, request.peer, self.settings.timeout);
+        let asked = self.client.ask(head, peer, body, below, limit).await;
         drop(trial);
         asked
     }
 
+    /// Returns what a failure says of the server behind, if it says anything. What it answers
+    /// to an id that no device has is nobody's, and strangers may make up many.
+    fn outcome(&self, none: &NoReply, device: &DeviceId) -> Option<Outcome> {
+        let hash = || device.mac().map(|mac| self.hasher.hash_one(mac));
+        match none {
+            none if none.is_unasked() => None,
+            none if none.is_of_all() => Some(Outcome::Unreached),
+            none if none.is_of_transport() => hash().map(Outcome::Failed),
+            // It refuses this device.
+            NoReply::Status(status) if status.is_client_error() => Some(Outcome::Reached),
+            _ => Some(hash().map_or(Outcome::Reached, Outcome::Unfit)),
+        }
+    }
+
     /// Notes what a request came to.
-    fn note(&self, failed: Option<&NoReply>, device: Option<&DeviceId>) {
-        let outcome = match failed {
-            None => Outcome::Answered,
-            Some(NoReply::Crowded(_) | NoReply::Tried) => return,
-            Some(none) if none.is_of_transport() => Outcome::Unreached,
-            Some(_) => match device {
-                Some(device) => Outcome::Unfit(self.hasher.hash_one(device)),
-                // It answers, and that is not for us to judge.
-                None => Outcome::Answered,
-            },
-        };
-        let is_open = lock(&self.breaker).note(outcome);
+    fn note(&self, outcome: Option<Outcome>, failed: Option<&NoReply>) {
+        let Some(outcome) = outcome else { return };
         let mut state = lock(&self.state);
+        // Under both locks: what is said is what the breaker does.
+        let is_open = lock(&self.breaker).note(outcome);
         match failed {
-            None => {
-                state.seen = BackendState::Answers;
-                if state.is_down {
-                    state.is_down = false;
-                    drop(state);
-                    tell!(UPSTREAM_BACK, upstream = self.address());
-                }
-            }
             Some(none) if none.is_of_transport() || is_open => {
                 let (upstream, why) = (self.address(), none.event());
                 let down = event!(UPSTREAM_DOWN, upstream = upstream, why = why);
@@ -249,51 +269,82 @@ impl Upstream {
                     event::say(&down);
                 }
             }
-            Some(_) => {}
+            _ if is_open => {}
+            _ => {
+                state.seen = BackendState::Answers;
+                if state.is_down {
+                    state.is_down = false;
+                    drop(state);
+                    tell!(UPSTREAM_BACK, upstream = self.address());
+                }
+            }
         }
     }
 
+    /// Returns a digest of whose reply it is: of this server, to this client of the device.
+    /// Another server's address, or another client's token, would leave the device mute.
+    fn origin(&self, check_in: &CheckIn<'_>) -> i64 {
+        let id = DeviceId::new(check_in.device);
+        let device = if id.mac().is_some() {
+            ""
+        } else {
+            check_in.device
+        };
+        let mut hash = Context::new(&SHA256);
+        for part in [&*self.address(), device, check_in.client] {
+            hash.update(part.as_bytes());
+            hash.update(&[0]);
+        }
+        let hash = hash.finish();
+        let first = hash.as_ref().first_chunk().copied();
+        i64::from_le_bytes(first.unwrap_or_default())
+    }
+
     /// Keeps a reply for when the server behind is away, or forgets what was kept.
-    fn keep(&self, id: &DeviceId, reply: &Reply, now: SystemTime) {
+    fn keep(&self, id: &DeviceId, origin: i64, reply: &Reply, now: SystemTime) {
         if reply.is_bound() {
-            let at = since_epoch(now).as_millis();
             self.replies.keep(
                 id,
                 LastReply {
                     body: reply.keep(),
                     is_held: reply.hold.is_some(),
-                    at: u64::try_from(at).unwrap_or(u64::MAX),
+                    origin,
+                    at: millis(now),
                 },
             );
         } else {
-            self.replies.forget(id);
+            self.replies.forget(id, millis(now));
         }
     }
 
     /// Returns what a device was told last.
     async fn again(
         &self,
-        device: &str,
+        check_in: &CheckIn<'_>,
         id: &DeviceId,
         none: &NoReply,
         now: SystemTime,
         timezone_offset: i32,
     ) -> Told {
-        let why = none.event();
+        let (device, why) = (shown(check_in.device), none.event());
         let found = tokio::time::timeout(LOOK, self.replies.find(id)).await;
         let found = found.ok().flatten();
         let again = found.and_then(|kept| {
+            if kept.origin != self.origin(check_in) {
+                return None;
+            }
             let reply = Reply::kept(&kept.body, kept.is_held, now, timezone_offset).ok()?;
+            let reply = with_room(reply, check_in).ok()?;
             Some((reply, Duration::from_millis(kept.at)))
         });
         let Some((reply, at)) = again else {
-            tell!(UPSTREAM_UNANSWERED, device = shown(device), why = why);
+            tell!(UPSTREAM_UNANSWERED, device = device, why = why);
             return Told::Nothing;
         };
         let age = since_epoch(now).saturating_sub(at).as_secs();
         let age = SignedDuration::from_secs(i64::try_from(age).unwrap_or(i64::MAX));
         let age = format!("{age:#}");
-        tell!(UPSTREAM_KEPT, device = shown(device), age = age, why = why);
+        tell!(UPSTREAM_KEPT, device = device, age = age, why = why);
         Told::Again(reply)
     }
 
@@ -310,11 +361,15 @@ impl Upstream {
     }
 }
 
-/// Answers a device with a 503, though something was found for it, and says why.
-pub(in crate::http) fn unfit(device: &str, fault: &upstream::Fault) -> HttpReply {
-    let why = fault.event();
-    tell!(UPSTREAM_UNANSWERED, device = shown(device), why = why);
-    unanswered()
+/// Makes room in a reply for what a device is told where nothing is offered.
+fn with_room(mut reply: Reply, check_in: &CheckIn<'_>) -> Result<Reply, Fault> {
+    let firmware = Firmware::up_to_date(check_in.version());
+    reply.make_room(Some(&firmware), 0)?;
+    Ok(reply)
+}
+
+fn millis(time: SystemTime) -> u64 {
+    u64::try_from(since_epoch(time).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Answers a request that the server behind does not: a 503, which devices try again.

@@ -1,6 +1,6 @@
 //! A value of JSON, with all keys in their order: also those that come twice.
 
-use super::{LONGEST_KEY, Unfit};
+use super::{LONGEST_KEY, Unfit, key_shown};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use xiaozhi_device::endpoint::LONGEST_STORED;
@@ -42,8 +42,12 @@ impl Node {
             Self::List(_) | Self::Object(_) if levels == 0 => Some(Unfit::Deep),
             Self::List(values) => values.iter().find_map(|value| value.judge(at, levels - 1)),
             Self::Object(pairs) => pairs.iter().find_map(|(key, value)| {
+                // cJSON ends a key where one is, and then it may be any.
+                if key.contains('\0') {
+                    return Some(Unfit::Json);
+                }
                 if key.len() > LONGEST_KEY {
-                    return Some(Unfit::Key(format!("{at}.{key}")));
+                    return Some(Unfit::Key(format!("{at}.{}", key_shown(key))));
                 }
                 value.judge(&format!("{at}.{key}"), levels - 1)
             }),

@@ -152,7 +152,7 @@ fn what_would_harm_a_device_is_left_out_whole() {
         assert!(told(&text).starts_with(&format!("{{{good_one},")));
         // Where it was all that there is, nothing is left to say.
         let alone = format!(r#"{{"websocket":{block}}}"#);
-        assert!(matches!(refused(&alone), Fault::Unfit(_)), "{alone}");
+        assert!(matches!(refused(&alone), Fault::Unfit { .. }), "{alone}");
     }
     for address in [
         "ws://h:/",
@@ -184,6 +184,14 @@ fn what_would_harm_a_device_is_left_out_whole() {
             Unfit::Form("server_time.timestamp".into()),
         ),
         (r#""own":{"a":null}"#, Unfit::Null("own.a".into())),
+        // What cJSON takes for another key, or for no JSON at all.
+        (r#""own\u0000":1"#, Unfit::Json),
+        (
+            r#""firmware\u0000":{"version":"9.9.9","url":"http://h/"}"#,
+            Unfit::Json,
+        ),
+        (r#""own":{"a":[{"url\u0000":1}]}"#, Unfit::Json),
+        (&*format!(r#""own":0.{}"#, "1".repeat(62)), Unfit::Json),
     ] {
         assert_eq!(left_out(&format!("{{{block},{good_one}}}")).1, why);
     }
@@ -194,6 +202,49 @@ fn what_would_harm_a_device_is_left_out_whole() {
         "v".repeat(3999)
     );
     assert!(good(&longest, Kind::Other).left_out.is_empty());
+}
+
+#[test]
+fn numbers_are_as_long_as_devices_read_them() {
+    for (text, is_long) in [
+        ("[0]", false),
+        (&*"1".repeat(63), false),
+        (&*"1".repeat(64), true),
+        (
+            &format!(r#"{{"a":"{}\"{}"}}"#, "1".repeat(99), "2".repeat(99)),
+            false,
+        ),
+        (&format!(r#"["\\",{}]"#, "1".repeat(64)), true),
+    ] {
+        assert_eq!(has_long_number(text), is_long, "{text}");
+    }
+}
+
+#[test]
+fn known_blocks_count_wherever_they_stand() {
+    let many: Vec<_> = (0..200).map(|n| format!(r#""a{n}":1"#)).collect();
+    let text = format!(
+        r#"{{{},"websocket":{{"url":"ws://h/"}},"firmware":{{}},"activation":{{"code":"1"}}}}"#,
+        many.join(",")
+    );
+    let reply = good(&text, Kind::ManagerApi);
+    assert_eq!(reply.hold, Some(Hold::Unbound));
+    assert!(reply.blocks.iter().any(|block| block.known.is_voice()));
+    assert_eq!(reply.left_out.len(), 1);
+    assert_eq!(reply.left_out[0].why, Unfit::Room);
+}
+
+#[test]
+fn an_unbound_device_is_known_though_its_activation_is_unfit() {
+    let Fault::Unfit { is_unbound, .. } = refused(r#"{"activation":{"code":1}}"#) else {
+        panic!();
+    };
+    assert!(is_unbound);
+    let with_voice = good(
+        r#"{"activation":{"code":1},"websocket":{"url":"ws://h/"}}"#,
+        Kind::Other,
+    );
+    assert_eq!(with_voice.hold, Some(Hold::Unbound));
 }
 
 #[test]
@@ -223,7 +274,7 @@ fn unknown_blocks_go_first_where_there_is_no_room() {
     );
     assert!(matches!(
         good(&text, Kind::Other).make_room(None, 0),
-        Err(Fault::Unfit(_))
+        Err(Fault::Unfit { .. })
     ));
 }
 
@@ -312,7 +363,9 @@ fn key() -> impl Strategy<Value = String> {
         "code",
         "own",
     ];
-    prop_oneof![9 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "[a-z]{1,20}"]
+    let known = prop::sample::select(known.to_vec());
+    let cut = known.clone().prop_map(|key| format!("{key}\\u0000"));
+    prop_oneof![9 => known.prop_map(str::to_owned), 1 => "[a-z]{1,20}", 1 => cut]
 }
 
 fn object(pairs: &[(String, String)]) -> String {

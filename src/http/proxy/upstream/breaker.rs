@@ -12,8 +12,12 @@ const ENOUGH: usize = 3;
 pub(super) enum Outcome {
     /// It was answered.
     Answered,
-    /// No reply, or not the whole of one.
+    /// Something answers, which tells no more than that.
+    Reached,
+    /// No connection.
     Unreached,
+    /// No reply, or not the whole of one, to the device of this hash: that may be its own.
+    Failed(u64),
     /// A reply that is of no use to the device of this hash.
     Unfit(u64),
 }
@@ -26,7 +30,7 @@ pub(super) struct Breaker {
     is_tried: bool,
     /// Number of failures of the transport since the last answer.
     unreached: usize,
-    /// Devices whose replies were of no use since.
+    /// Devices that had none, or one of no use, since.
     unfit: Vec<u64>,
 }
 
@@ -59,16 +63,28 @@ impl Breaker {
                 self.unreached += 1;
                 self.is_open |= self.unreached >= ENOUGH;
             }
+            Outcome::Reached => {
+                self.unreached = 0;
+                self.is_open = self.unfit.len() >= ENOUGH;
+            }
+            Outcome::Failed(device) => {
+                self.blame(device);
+                self.is_open |= self.unfit.len() >= ENOUGH;
+            }
             Outcome::Unfit(device) => {
                 self.unreached = 0;
-                if self.unfit.len() < ENOUGH && !self.unfit.contains(&device) {
-                    self.unfit.push(device);
-                }
+                self.blame(device);
                 // It answers: one device's bad reply keeps nobody else away.
                 self.is_open = self.unfit.len() >= ENOUGH;
             }
         }
         self.is_open
+    }
+
+    fn blame(&mut self, device: u64) {
+        if self.unfit.len() < ENOUGH && !self.unfit.contains(&device) {
+            self.unfit.push(device);
+        }
     }
 }
 
@@ -84,7 +100,7 @@ impl Drop for Trial<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Outcome::{Answered, Unfit, Unreached};
+    use Outcome::{Answered, Failed, Reached, Unfit, Unreached};
     use proptest::prelude::*;
 
     fn after(outcomes: &[Outcome]) -> Breaker {
@@ -107,6 +123,12 @@ mod tests {
             // It is back, and has nothing for one device.
             (&[Unreached, Unreached, Unreached, Unfit(1)], false),
             (&[Unreached, Unreached, Unreached, Answered], false),
+            (&[Unreached, Unreached, Unreached, Reached], false),
+            (&[Unreached, Unreached, Unreached, Failed(1)], true),
+            // Whatever one device does is that device's alone.
+            (&[Failed(1), Failed(1), Failed(1), Failed(1)], false),
+            (&[Failed(1), Unfit(2), Failed(3)], true),
+            (&[Unfit(1), Unfit(2), Unfit(3), Reached], true),
         ] {
             assert_eq!(after(outcomes).is_open, is_open, "{outcomes:?}");
         }
@@ -131,7 +153,9 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_always_closes_it(outcomes in prop::collection::vec(
-            prop_oneof![Just(Answered), Just(Unreached), (0..4u64).prop_map(Unfit)], 0..30)
+            prop_oneof![
+                Just(Answered), Just(Reached), Just(Unreached), (0..4u64).prop_map(Unfit), (0..4u64).prop_map(Failed),
+            ], 0..30)
         ) {
             let mut breaker = after(&outcomes);
             prop_assert!(breaker.unfit.len() <= ENOUGH);
