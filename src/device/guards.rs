@@ -132,8 +132,7 @@ pub enum Reason<'a> {
     NotActivated,
     /// Its owner has automatic updates off.
     UpdatesOff,
-    /// What another server answers the device leaves no room for an offer in a reply that it
-    /// can read.
+    /// The reply of another server leaves no room for an offer in what the device can read.
     LongReply,
     /// The server is being stopped: a download that begins now may be cut.
     Stopping,

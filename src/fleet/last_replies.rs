@@ -72,7 +72,7 @@ enum Ask {
     End(SyncSender<()>),
 }
 
-/// What is not written yet, and was forgotten of late.
+/// Replies that are not written yet, and devices that were forgotten of late.
 #[derive(Debug, Default)]
 struct News {
     /// Replies of devices; `None` forgets.

@@ -1,4 +1,4 @@
-//! What is wrong with a reply, or with a block of it.
+//! Faults of a reply, and of a block of it.
 
 use super::{DEEPEST, LONGEST_KEY, LONGEST_REPLY};
 use crate::event::{Event, event};
@@ -45,7 +45,7 @@ pub enum Fault {
     NoBlock,
     /// Each block that a device needs had to be left out.
     Unfit {
-        /// Those blocks.
+        /// Blocks that are.
         left_out: Vec<LeftOut>,
         /// True where the device waits for its owner: nothing that it was told before holds.
         is_unbound: bool,

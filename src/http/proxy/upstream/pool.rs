@@ -133,7 +133,7 @@ impl Stream for TlsStream<TcpStream> {
     }
 }
 
-/// What came while a connection was idle.
+/// Thing that came while a connection was idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quiet {
     /// Nothing.
