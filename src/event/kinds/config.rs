@@ -59,10 +59,10 @@ kinds! { CONFIGURATION:
          blanks in its place");
     /// The environment names a time zone that is not known.
     CONFIG_UNKNOWN_ZONE = of_key!("config.unknown-zone", Warning, [],
-        "本机不认识该时区，日志时间和 gateway.http_fallback 的日期都按 UTC：请写 Asia/Shanghai 这样的名称并安装 tzdata，或写 CST-8；设备的时钟由 \
+        "没有这个名称的时区，日志时间和 gateway.http_fallback 的日期都按 UTC：请写 Asia/Shanghai 这样的名称，或写 CST-8；设备的时钟由 \
          server.timezone_offset 决定，不受影响",
-        "this machine does not know that time zone, so that the log's times and the day of gateway.http_fallback are those of UTC: \
-         write a name such as Asia/Shanghai and install tzdata, or write CST-8; devices' clocks go by server.timezone_offset");
+        "no time zone has that name, so that the log's times and the day of gateway.http_fallback are those of UTC: write one \
+         such as Asia/Shanghai, or CST-8; devices' clocks go by server.timezone_offset");
     /// The environment names a time zone the wrong way round.
     CONFIG_REVERSED_ZONE = of_key!("config.reversed-zone", Warning, [],
         "按 POSIX 这表示比 UTC 晚（西区），与字面相反，日志时间和 gateway.http_fallback 的日期会差很多小时：请写 Asia/Shanghai 这样的名称，或 UTC-8",

@@ -126,7 +126,7 @@ kinds! { PROCESS:
          {bodies}, devices that came more than once {devices} (gateway.limits.connections and gateway.firmware.memory; where they are not written they follow the memory)");
     /// The first signal.
     STOP_ASKED = Kind::new("stop.asked", Info, "shutdown", &[],
-        "收到停止请求：不再接受新连接；再次发送信号则立即结束", "asked to stop: no new connections; a second signal ends at once");
+        "收到停止请求：不再下发固件；再次发送信号则立即结束", "asked to stop: nothing more is offered; a second signal ends at once");
     /// The second signal.
     STOP_FORCED = Kind::new("stop.forced", Warning, "shutdown", &[],
         "收到第二个信号，立即结束", "ended at once by a second signal");
