@@ -18,7 +18,7 @@ use crate::firmware::store::Store;
 use crate::fleet::orders::Act;
 use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{
-    Content, DeviceId, Fleet, Hours, Knowledge, OfferEnd, Profile, Prospect, Record, Step,
+    Content, DeviceId, Fleet, Heeds, Hours, Knowledge, OfferEnd, Profile, Prospect, Record, Step,
     forecast_all, prospects,
 };
 use crate::http::Front;
@@ -200,7 +200,9 @@ impl FleetSource for House {
 
     fn prospects(&self, record: &Record) -> Vec<Prospect> {
         let snapshot = self.catalogue.snapshot();
-        prospects(record, &snapshot, &self.running.load().policy)
+        let settings = self.running.load();
+        let heeds = Heeds::of(settings.upstream.is_some());
+        prospects(record, heeds, &snapshot, &settings.policy)
     }
 
     fn past(&self, stretches: &[Hours]) -> Result<Option<Vec<Step>>, Event> {
