@@ -4,10 +4,11 @@
 use super::audit::Auditor;
 use super::fleet::Known;
 use super::releases::event_of;
-use crate::admin::metrics::{MetricsSource, Readings, Validity};
+use super::server_view;
+use crate::admin::metrics::{MetricsSource, Readings, UpstreamReading, Validity};
 use crate::admin::{
-    Check, FileView, FleetSource, ListenerView, OrderError, Orderer, Readiness, RetryDone, Start,
-    open_orders,
+    BackendView, Check, FileView, FleetSource, ListenerView, OrderError, Orderer, Readiness,
+    RetryDone, Start, open_orders,
 };
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
@@ -21,8 +22,9 @@ use crate::fleet::{
     Content, DeviceId, Fleet, Heeds, Hours, Knowledge, OfferEnd, Profile, Prospect, Record, Step,
     forecast_all, prospects,
 };
-use crate::http::Front;
+use crate::http::{BackendState as Seen, Front};
 use crate::tls::Certificates;
+use crate::util::counts::COUNTS;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -209,6 +211,10 @@ impl FleetSource for House {
         super::past::read(self.state.as_ref().map(StateFolder::path), stretches)
     }
 
+    fn upstream(&self) -> Option<BackendView> {
+        self.front.upstream().map(server_view::backend)
+    }
+
     fn start(&self) -> Start {
         Start {
             // As this machine's address makes it now.
@@ -334,6 +340,10 @@ impl MetricsSource for House {
             image_bytes: self.store.used(),
             image_bytes_limit: self.settings.memory,
             certificates: certificates.collect(),
+            upstream: self.front.upstream().map(|seen| UpstreamReading {
+                is_up: !matches!(seen.state, Seen::Fails(_)),
+                held: COUNTS.held(),
+            }),
         }
     }
 }

@@ -264,6 +264,19 @@ impl Fleet {
         tally.finish()
     }
 
+    /// Counts the devices that the server behind has offered nothing, as [`Summary::held`]
+    /// does.
+    pub fn held(&self) -> [u64; 2] {
+        let mut held = [0; 2];
+        self.each(|_, record| {
+            if let Some(hold) = record.hold() {
+                let places = held.iter_mut().zip(HELD);
+                places.for_each(|(count, kind)| *count += u64::from(kind == hold));
+            }
+        });
+        held
+    }
+
     /// Counts devices.
     pub fn summary(&self, now: SystemTime) -> Summary {
         self.overview(now).summary
