@@ -271,7 +271,7 @@ pub(super) struct UpstreamState {
     /// False where it did not answer when it was asked last; null until it is asked.
     #[schema(required)]
     pub(super) answers: Option<bool>,
-    /// What was said of it then.
+    /// Reason why it did not.
     #[schema(required)]
     pub(super) why: Option<String>,
 }

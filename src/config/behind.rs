@@ -21,7 +21,7 @@ const OLDEST: Duration = Duration::from_secs(30 * 86_400);
 
 /// Settings of this server beside which the upstream is read.
 pub(super) struct Around<'a> {
-    /// Where it listens.
+    /// Addresses and ports on which it listens.
     pub(super) bind: &'a Bind,
     /// The setting that says so.
     pub(super) ports: &'a About<'a>,
@@ -29,7 +29,7 @@ pub(super) struct Around<'a> {
     pub(super) public: &'a PublicAddress,
     /// The setting that says so, or would.
     pub(super) setting: &'a About<'a>,
-    /// Where it is watched and operated.
+    /// Address at which it is watched and operated.
     pub(super) admin: Option<SocketAddr>,
     /// Its machine.
     pub(super) machine: &'a Machine,

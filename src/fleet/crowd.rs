@@ -25,8 +25,8 @@ pub struct Crowd {
     heeds: Heeds,
 }
 
-/// Whether counts that the server behind had devices offered nothing at their last check-in.
-/// It does in upstream mode.
+/// Voice of the server behind in what devices are offered: in upstream mode it counts what it
+/// answered them last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Heeds {
     /// It counts: as long as nothing else is heard, it will have them offered nothing again.
