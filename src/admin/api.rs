@@ -87,7 +87,7 @@ pub(super) async fn fleet(State(sources): State<Sources>, RawQuery(query): RawQu
     query::nothing(query.as_deref())?;
     let now = (sources.clock)();
     let counts = sources
-        .blocking(move |source| scan::counts(source.fleet(), now))
+        .blocking(move |source| scan::counts(source.fleet(), source.upstream(), now))
         .await?;
     Ok(json(StatusCode::OK, &counts))
 }

@@ -38,7 +38,11 @@ pub(super) struct Counts {
 impl Counts {
     /// Counts what there is.
     pub(super) fn of(source: &dyn FleetSource, now: SystemTime) -> Self {
-        let overview = source.fleet().overview(now);
+        let mut overview = source.fleet().overview(now);
+        if source.upstream().is_none() {
+            // What one answered once says nothing any more.
+            overview.summary.held = [0; 2];
+        }
         let others = source.fleet().others();
         let is_empty = overview.summary.devices == 0 && others == 0;
         let offered = source.offered();

@@ -1,6 +1,7 @@
 //! Source of what the admin address shows beside the fleet itself: files, and orders, which
 //! are written down before they are acknowledged. It is asked on threads that may block.
 
+use super::server_source::BackendView;
 use crate::event::Event;
 use crate::firmware::snapshot::Entry;
 use crate::fleet::orders::Act;
@@ -109,6 +110,10 @@ pub(crate) trait FleetSource: Send + Sync + 'static {
     ///
     /// Why it cannot be read.
     fn past(&self, stretches: &[Hours]) -> Result<Option<Vec<Step>>, Event>;
+
+    /// Returns the server that answers all but firmware, as it was seen last, in upstream
+    /// mode.
+    fn upstream(&self) -> Option<BackendView>;
 
     /// Says where to begin.
     fn start(&self) -> Start;

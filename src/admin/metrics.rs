@@ -52,6 +52,18 @@ pub struct Readings {
     pub image_bytes_limit: u64,
     /// Certificates that answer.
     pub certificates: Vec<Validity>,
+    /// The server that answers all but firmware, in upstream mode.
+    pub upstream: Option<UpstreamReading>,
+}
+
+/// State of the server that answers all but firmware.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamReading {
+    /// False where it did not answer when it was asked last.
+    pub is_up: bool,
+    /// Number of devices that are offered nothing for its answer: they are not activated, or
+    /// automatic updates are off for them.
+    pub held: [u64; 2],
 }
 
 /// Time in which a certificate is valid.
@@ -102,7 +114,8 @@ impl Collector for Shown {
         self.fleet(&mut families)?;
         self.connections(&mut families)?;
         self.log_and_store(&mut families)?;
-        self.certificates(&mut families)
+        self.certificates(&mut families)?;
+        self.upstream(&mut families)
     }
 }
 
@@ -268,6 +281,25 @@ impl Shown {
             "xiaozhi_ota_store_errors",
             "Attempts to write to the store, or to read it, that failed",
             self.counts.store_errors(),
+        )
+    }
+
+    fn upstream(&self, families: &mut Families<'_>) -> fmt::Result {
+        let Some(upstream) = &self.readings.upstream else {
+            return Ok(());
+        };
+        families.gauge(
+            "xiaozhi_ota_upstream_up",
+            "1 unless the upstream gave no answer when it was asked last (gateway.upstream)",
+            u64::from(upstream.is_up),
+        )?;
+        let reasons = ["not_activated", "updates_off"].into_iter();
+        families.gauges(
+            "xiaozhi_ota_upstream_held_devices",
+            "Devices that are offered nothing for what the upstream answered them last",
+            reasons
+                .zip(upstream.held)
+                .map(|(reason, held)| ([("reason", reason)], held)),
         )
     }
 

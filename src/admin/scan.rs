@@ -4,10 +4,11 @@
 use super::fleet_source::FleetSource;
 use super::query::{DeviceQuery, OfferQuery, bad};
 use super::reply::Refusal;
+use super::server_source::BackendView;
 use super::standing::StandingOrders;
 use super::types::{
     Device, Devices, Ends, FailingFile, File, Firmware, FleetCounts, Held, ModelCount,
-    OfferToDevice, Offers, Seen, Transports, VersionCount,
+    OfferToDevice, Offers, Seen, Transports, UpstreamState, VersionCount,
 };
 use crate::event::text::Text;
 use crate::fleet::{Content, DeviceId, Fleet, Record};
@@ -144,9 +145,11 @@ fn offer_key(shown: &str) -> Result<OfferKey, Refusal> {
     }
 }
 
-/// Counts the devices with a MAC address.
-pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
+/// Counts the devices with a MAC address. What a server behind answered once says nothing
+/// where there is none.
+pub(super) fn counts(fleet: &Fleet, upstream: Option<BackendView>, now: SystemTime) -> FleetCounts {
     let summary = fleet.summary(now);
+    let held = upstream.as_ref().map_or([0; 2], |_| summary.held);
     let mut models = HashMap::<&str, u64>::new();
     for (model, _, devices) in &summary.versions {
         *models.entry(model).or_default() += devices;
@@ -164,7 +167,7 @@ pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
     });
     let [http, https] = summary.transports;
     let [hour, day, week] = summary.seen;
-    let [not_activated, updates_off] = summary.held;
+    let [not_activated, updates_off] = held;
     let versions = summary.versions.into_iter();
     let failing = summary.failing.into_iter();
     let failing = failing.map(|(file, devices)| FailingFile { file, devices });
@@ -187,6 +190,7 @@ pub(super) fn counts(fleet: &Fleet, now: SystemTime) -> FleetCounts {
             not_activated,
             updates_off,
         },
+        upstream: upstream.map(UpstreamState::from),
     }
 }
 
@@ -352,7 +356,7 @@ mod tests {
         let fleet = Fleet::new(FleetStart::default());
         fleet.read(devices.collect());
         let listed = |model: &str| pages(&fleet, &format!("model={model}"));
-        let counted = counts(&fleet, now()).models;
+        let counted = counts(&fleet, None, now()).models;
         assert_eq!(counted.len(), 4);
         for model in counted {
             let devices = usize::try_from(model.devices).unwrap();
@@ -438,7 +442,7 @@ mod tests {
 
     #[test]
     fn counts_add_up() {
-        let counts = counts(&fleet_of(300), now());
+        let counts = counts(&fleet_of(300), None, now());
         assert_eq!(counts.devices, 300);
         let models = counts.models.iter();
         let models: Vec<_> = models

@@ -1,6 +1,7 @@
 //! JSON of the API. Times are UTC by RFC 3339, and what is not known is null.
 
 use super::fleet_source::FileView;
+use super::server_source::{BackendState, BackendView};
 use super::standing::{self, FailedImage, Ordered, StandingOrders};
 use super::time::rfc3339;
 use crate::event::text::Lang;
@@ -257,12 +258,43 @@ pub(super) struct FleetCounts {
     pub(super) transports: Transports,
     pub(super) seen: Seen,
     pub(super) held: Held,
+    /// The server that answers all but firmware, in upstream mode.
+    #[schema(required)]
+    pub(super) upstream: Option<UpstreamState>,
+}
+
+/// State of the server that answers all but firmware.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UpstreamState {
+    #[schema(example = "http://127.0.0.1:8002/xiaozhi/ota/")]
+    pub(super) address: String,
+    /// False where it did not answer when it was asked last; null until it is asked.
+    #[schema(required)]
+    pub(super) answers: Option<bool>,
+    /// Reason why it did not.
+    #[schema(required)]
+    pub(super) why: Option<String>,
+}
+
+impl From<BackendView> for UpstreamState {
+    fn from(view: BackendView) -> Self {
+        let (answers, why) = match view.state {
+            BackendState::NotAsked => (None, None),
+            BackendState::Answers => (Some(true), None),
+            BackendState::Fails(why) => (Some(false), Some(why.words(Lang::En))),
+        };
+        Self {
+            address: view.address,
+            answers,
+            why,
+        }
+    }
 }
 
 /// Number of devices that were offered nothing because of what the upstream answered last.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Held {
-    /// They wait for their owner to take them on.
+    /// They wait to be bound.
     pub(super) not_activated: u64,
     /// Automatic updates are off for them.
     pub(super) updates_off: u64,

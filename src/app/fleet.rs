@@ -16,7 +16,7 @@ use crate::util::threads::NoThread;
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -25,6 +25,8 @@ const FIRST_READ: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_millis(5);
 /// Period in which terms are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// Time between two counts of the devices that the server behind holds, at least.
+const HELD_LOOK: Duration = Duration::from_secs(2);
 /// Number of rounds in which terms end at one tick: some 50,000 of them, as many as the store
 /// takes in a second.
 const ROUNDS: usize = 50;
@@ -145,8 +147,9 @@ pub(super) async fn end(known: &Known) {
     .await;
 }
 
-/// Says how many devices the server behind holds, as that changes, while there is one.
-pub(super) fn say_held(supervisor: &Supervisor, known: &Known, running: &Arc<ArcSwap<Settings>>) {
+/// Counts the devices that the server behind has offered nothing, while there is one: for
+/// whoever measures, and for the log.
+pub(super) fn count_held(supervisor: &Supervisor, known: &Known, running: &Arc<ArcSwap<Settings>>) {
     let (kept, fleet) = (supervisor.clone(), Arc::clone(&known.fleet));
     let running = Arc::clone(running);
     tokio::spawn(async move {
@@ -154,27 +157,51 @@ pub(super) fn say_held(supervisor: &Supervisor, known: &Known, running: &Arc<Arc
             "统计上游未放行的设备",
             "the count of devices that the upstream holds",
         );
-        let count = || count_held(&fleet, &running);
+        let count = || keep_count(&fleet, &running);
         kept.task(part, count).await;
     });
 }
 
-async fn count_held(fleet: &Arc<Fleet>, running: &ArcSwap<Settings>) {
-    let mut said = [0, 0];
-    let mut every = interval(HOUR);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn keep_count(fleet: &Arc<Fleet>, running: &ArcSwap<Settings>) {
+    let mut said = SaidHeld::default();
+    let mut pause = HELD_LOOK;
     loop {
-        every.tick().await;
-        if running.load().upstream.is_none() {
+        sleep(pause).await;
+        // Before all is read, the numbers grow with what is.
+        if running.load().upstream.is_none() || fleet.knowledge() != Knowledge::Everything {
+            COUNTS.set_held([0; 2]);
             continue;
         }
-        let fleet = Arc::clone(fleet);
-        let held = blocking(move || fleet.summary(SystemTime::now()).held).await;
-        if let Some(held) = held.filter(|held| *held != said) {
+        let (fleet, begin) = (Arc::clone(fleet), Instant::now());
+        let held = blocking(move || fleet.held()).await;
+        // A million devices take tenths of a second: one look in a hundred of that.
+        pause = HELD_LOOK.max(begin.elapsed() * 100);
+        let Some(held) = held else { continue };
+        COUNTS.set_held(held);
+        if said.is_due(held, Instant::now()) {
             let [unbound, off] = held;
             tell!(UPSTREAM_HOLDS, unbound = unbound, off = off);
-            said = held;
         }
+    }
+}
+
+/// Numbers of held devices that were said last, and when.
+#[derive(Debug, Default)]
+struct SaidHeld {
+    held: [u64; 2],
+    at: Option<Instant>,
+}
+
+impl SaidHeld {
+    /// Tells whether these are to be said now: the first of any at once, a change after an
+    /// hour.
+    fn is_due(&mut self, held: [u64; 2], now: Instant) -> bool {
+        let is_early = |at| now.saturating_duration_since(at) < HOUR;
+        if held == self.held || self.at.is_some_and(is_early) {
+            return false;
+        }
+        (self.held, self.at) = (held, Some(now));
+        true
     }
 }
 
@@ -208,5 +235,22 @@ fn is_of_network(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !address.is_link_local(),
         IpAddr::V6(address) => !address.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_are_held_are_said_at_once_and_a_change_after_an_hour() {
+        let (mut said, begin) = (SaidHeld::default(), Instant::now());
+        let mut at = |minutes: u32, held| said.is_due(held, begin + minutes * HOUR / 60);
+        assert!(!at(0, [0, 0]));
+        assert!(at(10, [1, 0]));
+        assert!(!at(11, [1, 1]) && !at(69, [20, 1]));
+        assert!(at(70, [21, 2]));
+        assert!(!at(200, [21, 2]));
+        assert!(at(201, [0, 0]));
     }
 }

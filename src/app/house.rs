@@ -4,10 +4,11 @@
 use super::audit::Auditor;
 use super::fleet::Known;
 use super::releases::event_of;
-use crate::admin::metrics::{MetricsSource, Readings, Validity};
+use super::server_view;
+use crate::admin::metrics::{MetricsSource, Readings, UpstreamReading, Validity};
 use crate::admin::{
-    Check, FileView, FleetSource, ListenerView, OrderError, Orderer, Readiness, RetryDone, Start,
-    open_orders,
+    BackendView, Check, FileView, FleetSource, ListenerView, OrderError, Orderer, Readiness,
+    RetryDone, Start, open_orders,
 };
 use crate::config::Settings;
 use crate::event::kinds::FILE_WAITING;
@@ -18,11 +19,12 @@ use crate::firmware::store::Store;
 use crate::fleet::orders::Act;
 use crate::fleet::state_folder::StateFolder;
 use crate::fleet::{
-    Content, DeviceId, Fleet, Hours, Knowledge, OfferEnd, Profile, Prospect, Record, Step,
+    Content, DeviceId, Fleet, Heeds, Hours, Knowledge, OfferEnd, Profile, Prospect, Record, Step,
     forecast_all, prospects,
 };
-use crate::http::Front;
+use crate::http::{BackendState as Seen, Front};
 use crate::tls::Certificates;
+use crate::util::counts::COUNTS;
 use crate::util::paths::absolute;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -200,11 +202,17 @@ impl FleetSource for House {
 
     fn prospects(&self, record: &Record) -> Vec<Prospect> {
         let snapshot = self.catalogue.snapshot();
-        prospects(record, &snapshot, &self.running.load().policy)
+        let settings = self.running.load();
+        let heeds = Heeds::of(settings.upstream.is_some());
+        prospects(record, heeds, &snapshot, &settings.policy)
     }
 
     fn past(&self, stretches: &[Hours]) -> Result<Option<Vec<Step>>, Event> {
         super::past::read(self.state.as_ref().map(StateFolder::path), stretches)
+    }
+
+    fn upstream(&self) -> Option<BackendView> {
+        self.front.upstream().map(server_view::backend)
     }
 
     fn start(&self) -> Start {
@@ -334,6 +342,10 @@ impl MetricsSource for House {
             image_bytes: self.store.used(),
             image_bytes_limit: self.settings.memory,
             certificates: certificates.collect(),
+            upstream: self.front.upstream().map(|seen| UpstreamReading {
+                is_up: !matches!(seen.state, Seen::Fails(_)),
+                held: COUNTS.held(),
+            }),
         }
     }
 }

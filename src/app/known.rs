@@ -4,8 +4,8 @@
 use super::find_state;
 use crate::config::Settings;
 use crate::event::{Event, event};
-use crate::fleet::Crowd;
 use crate::fleet::database::read_only;
+use crate::fleet::{Crowd, Heeds};
 
 pub(crate) use crate::fleet::{Content, Forecast, RunImage};
 
@@ -21,7 +21,11 @@ pub(crate) struct Known {
 /// Reads which devices are known. What a running server learned in the last second may not
 /// be among it.
 pub(crate) fn known(settings: &Settings) -> Known {
-    let mut known = Known::default();
+    let heeds = Heeds::of(settings.upstream.is_some());
+    let mut known = Known {
+        crowd: Crowd::new(heeds),
+        unread: None,
+    };
     let Ok(dir) = find_state(settings) else {
         return known;
     };

@@ -21,9 +21,11 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// Looks at this machine's addresses, its clock, its time zone and its memory.
 pub(crate) fn machine() -> Machine {
+    let addresses = own_addresses();
     Machine {
         local_ip: look().unwrap_or(Ipv4Addr::LOCALHOST).into(),
-        addresses: own_addresses(),
+        names: names(&addresses),
+        addresses,
         bound: None,
         now: Timestamp::now(),
         time_zone: TimeZone::system(),
@@ -31,6 +33,26 @@ pub(crate) fn machine() -> Machine {
         memory: Memory::look(),
         state: default_place(env::var_os("STATE_DIRECTORY").as_deref(), Path::new("")),
     }
+}
+
+/// Returns the names of this machine, in small letters: the one that it was given, and those
+/// that `/etc/hosts` has for one of these addresses, or for loopback.
+fn names(addresses: &[IpAddr]) -> Vec<String> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let own = read("/proc/sys/kernel/hostname");
+    let own = own.trim().to_ascii_lowercase();
+    let short = own.split('.').next().unwrap_or_default().to_owned();
+    let mut names = vec![short, own];
+    for line in read("/etc/hosts").lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let mut words = line.split_ascii_whitespace();
+        let ip = words.next().and_then(|ip| ip.parse::<IpAddr>().ok());
+        if ip.is_some_and(|ip| ip.is_loopback() || addresses.contains(&ip)) {
+            names.extend(words.map(str::to_ascii_lowercase));
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 /// Looks whether the time zone that somebody chose is the one that counts. Where nobody

@@ -156,7 +156,7 @@ pub(crate) async fn serve(mut settings: Settings, threshold: Threshold) -> anyho
     });
     let supervisor = Supervisor::new(stop.asked.clone());
     fleet::keep(&supervisor, &known);
-    fleet::say_held(&supervisor, &known, &reloader.running);
+    fleet::count_held(&supervisor, &known, &reloader.running);
     releases::keep(&supervisor, &releases);
     hold::keep(&supervisor, hold);
     keep_all(&supervisor, auditor, reloader, hangup);

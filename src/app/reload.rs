@@ -4,6 +4,7 @@
 use super::admin::RunningAdmin;
 use super::audit::Auditor;
 use super::changes::{Changes, Process};
+use super::said::say_upstream;
 use super::{acme, front_settings, machine, refused};
 use crate::config::{self, ConfigError, ConfigFault, ConfigFaults, Settings};
 use crate::event::{self, tell};
@@ -144,6 +145,9 @@ impl Reloader {
             event::say(&warning.event);
         }
         say(&changes);
+        if settings.upstream != running.upstream {
+            say_upstream(settings.upstream.as_ref());
+        }
         // Last: a higher level would keep all that from being said.
         self.threshold.set(settings.log.level);
         Ok(())

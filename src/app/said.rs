@@ -3,8 +3,9 @@
 
 use super::admin::{AdminDoor, of_devices};
 use crate::config::Settings;
-use crate::event::{self, tell};
+use crate::event::{self, redacted, tell};
 use crate::firmware::catalogue::Catalogue;
+use crate::http::proxy::upstream::UpstreamSettings;
 use crate::server::Listeners;
 use crate::tls::Certificates;
 use crate::util::paths::absolute;
@@ -58,11 +59,26 @@ pub(super) fn announce(
     let dir = absolute(&settings.catalogue.dir);
     let images = catalogue.snapshot().len();
     tell!(FOLDER, dir = dir, images = images);
+    if settings.upstream.is_some() {
+        say_upstream(settings.upstream.as_ref());
+    }
     tell!(OTA_ADDRESS, url = settings.public.ota_url());
     tell!(VISION_ADDRESS, url = settings.public.vision_url());
     // Last, where somebody looks for the page who has just started it.
     if let Some(admin) = admin {
         admin.announce(settings);
+    }
+}
+
+/// Says who answers check-ins.
+pub(super) fn say_upstream(upstream: Option<&UpstreamSettings>) {
+    match upstream {
+        Some(upstream) => {
+            let url = upstream.url.to_string();
+            let url = redacted(&url);
+            tell!(UPSTREAM_MODE, upstream = &*url, kind = upstream.kind.name());
+        }
+        None => tell!(UPSTREAM_OFF),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::event::lately::{LATELY, Said};
 use crate::event::standing::STANDING;
 use crate::event::{Event, Kind, Severity, Value, kinds, redacted};
-use crate::http::BackendState as Seen;
+use crate::http::{BackendState as Seen, SeenBackend};
 use crate::ota::credentials::Voice;
 use crate::ota::public_url::Source;
 use crate::tls::{Link, Mode};
@@ -192,17 +192,7 @@ impl House {
 
     fn backends(&self) -> Vec<BackendView> {
         let backends = self.front.backends().into_iter();
-        let backends = backends.map(|seen| BackendView {
-            setting: seen.setting,
-            path: seen.path,
-            address: redacted(&seen.backend).into_owned(),
-            state: match seen.state {
-                Seen::NotAsked => BackendState::NotAsked,
-                Seen::Answers => BackendState::Answers,
-                Seen::Fails(why) => BackendState::Fails(why),
-            },
-        });
-        backends.collect()
+        backends.map(backend).collect()
     }
 
     fn store_view(&self) -> StoreView {
@@ -231,6 +221,20 @@ fn rank(event: &Event) -> usize {
     let found = ROOMS.iter().position(|rooms| rooms.contains(&room));
     // What is none of these concerns the machine: a limit, the log.
     found.unwrap_or(2)
+}
+
+/// Shows a server behind this one.
+pub(super) fn backend(seen: SeenBackend) -> BackendView {
+    BackendView {
+        setting: seen.setting,
+        path: seen.path,
+        address: redacted(&seen.backend).into_owned(),
+        state: match seen.state {
+            Seen::NotAsked => BackendState::NotAsked,
+            Seen::Answers => BackendState::Answers,
+            Seen::Fails(why) => BackendState::Fails(why),
+        },
+    }
 }
 
 fn link(link: Link) -> LinkView {

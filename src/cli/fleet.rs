@@ -30,6 +30,8 @@ const FEWEST_LOOKS: usize = 3;
 /// Columns of a name in the table.
 const NAME: usize = 24;
 const FILE: usize = 40;
+/// Columns of an address.
+const ADDRESS: usize = 80;
 
 #[derive(Debug, Args)]
 pub(super) struct FleetArgs {
@@ -53,6 +55,15 @@ struct Fleet {
     seen: Seen,
     #[serde(default)]
     held: Held,
+    #[serde(default)]
+    upstream: Option<Upstream>,
+}
+
+/// The server that answers all but firmware.
+#[derive(Debug, Deserialize)]
+struct Upstream {
+    address: String,
+    answers: Option<bool>,
 }
 
 /// Devices that the upstream holds.
@@ -164,7 +175,7 @@ impl Fleet {
                 )
                 .to_owned();
         }
-        let mut text = self.head(lang) + &self.held(lang);
+        let mut text = self.head(lang) + &self.upstream(lang) + &self.held(lang);
         text += &self.models(lang);
         text += &self.ends(lang);
         text += &self.failing(lang);
@@ -197,6 +208,26 @@ impl Fleet {
         }
     }
 
+    /// Returns whether the upstream answers.
+    fn upstream(&self, lang: Lang) -> String {
+        let Some(Upstream { address, answers }) = &self.upstream else {
+            return String::new();
+        };
+        let state = match answers {
+            None => lang.pick("还没有向它发过请求", "not asked yet"),
+            Some(true) => lang.pick("应答正常", "it answers"),
+            Some(false) => lang.pick(
+                "没有应答（原因见日志中的 upstream.down）",
+                "it does not answer (upstream.down in the log says why)",
+            ),
+        };
+        let address = cell(address, ADDRESS);
+        lang.pick(
+            format!("上游服务器 {address}：{state}\n"),
+            format!("upstream {address}: {state}\n"),
+        )
+    }
+
     /// Returns how many devices are offered nothing because of what the upstream answered.
     fn held(&self, lang: Lang) -> String {
         let Held {
@@ -207,8 +238,8 @@ impl Fleet {
             return String::new();
         }
         lang.pick(
-            format!("因上游而不下发固件：未激活 {not_activated} 台，关闭了自动升级 {updates_off} 台\n"),
-            format!("held for the upstream: not activated {not_activated}, automatic updates off {updates_off}\n"),
+            format!("因上游的应答而不下发固件：未激活 {not_activated} 台，关闭了自动升级 {updates_off} 台\n"),
+            format!("held back by what the upstream says: not activated {not_activated}, automatic updates off {updates_off}\n"),
         )
     }
 
@@ -403,6 +434,33 @@ mod tests {
                 "{text}"
             );
             assert!(text.contains("997") && text.contains("--end"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_upstream_is_shown_with_those_that_it_holds() {
+        let fleet = |answers: Option<bool>| {
+            let fleet = serde_json::json!({
+                "devices": 26, "models": [], "versions": [], "ends": {},
+                "transports": {"http": 26, "https": 0}, "seen": {"hour": 1, "day": 2, "week": 3},
+                "held": {"not_activated": 21, "updates_off": 1},
+                "upstream": {"address": "http://127.0.0.1:8002/xiaozhi/ota/", "answers": answers, "why": null},
+            });
+            let fleet: Fleet = serde_json::from_value(fleet).unwrap();
+            [Lang::En, Lang::Zh].map(|lang| fleet.in_words(&[], &times(), lang))
+        };
+        let at = "upstream http://127.0.0.1:8002/xiaozhi/ota/: ";
+        for (answers, en, zh) in [
+            (None, "not asked yet", "还没有"),
+            (Some(true), "it answers\n", "应答正常"),
+            (Some(false), "it does not answer (upstream.down", "没有应答"),
+        ] {
+            let [ours, theirs] = fleet(answers);
+            assert!(ours.contains(&format!("{at}{en}")), "{ours}");
+            assert!(theirs.contains(zh), "{theirs}");
+            let held =
+                "held back by what the upstream says: not activated 21, automatic updates off 1\n";
+            assert!(ours.contains(held), "{ours}");
         }
     }
 

@@ -29,7 +29,9 @@ pub(super) struct Fleet {
     gets: u64,
     /// Number of those that run it.
     runs: u64,
-    /// The others.
+    /// Number of those that would get it, if the upstream did not have them offered nothing.
+    held: u64,
+    /// The others, those among them.
     stays: Vec<Stay>,
     #[serde(skip)]
     lines: Vec<String>,
@@ -118,6 +120,7 @@ impl From<Forecast> for Fleet {
             of_model: forecast.of_model,
             gets: forecast.gets,
             runs: forecast.runs,
+            held: forecast.held,
             stays: stays.collect(),
             lines: words.map(|event| event.words(Lang::En)).collect(),
         }

@@ -1,6 +1,6 @@
 //! Summary of a configuration for `validate`: a line for each thing, in both languages.
 
-use crate::config::Settings;
+use crate::config::{Settings, time_shown};
 use crate::event::text::Lang;
 use crate::firmware::{ForeignHome, Verify};
 use crate::http::plain::PlainHttp;
@@ -14,6 +14,15 @@ use crate::telemetry::line::{Format, Style};
 use crate::tls::Mode;
 use crate::util::size;
 use xiaozhi_device::redact;
+
+/// Settings of what devices are told in a check-in, which the upstream tells them.
+const IDLE: [&str; 5] = [
+    "server.websocket",
+    "server.mqtt_gateway",
+    "server.mqtt_signature_key",
+    "server.auth",
+    "server.auth_key",
+];
 
 /// A thing, and what it is set to.
 type Line = (&'static str, String);
@@ -33,7 +42,10 @@ pub(super) fn lines(settings: &Settings, lang: Lang) -> Vec<Line> {
     lines.push((lang.pick("明文 HTTP", "plain HTTP"), plain));
     match &settings.upstream {
         None => lines.push((lang.pick("语音", "voice"), voice(settings, lang))),
-        Some(upstream) => lines.extend(answers(upstream, lang)),
+        Some(upstream) => {
+            lines.extend(answers(upstream, lang));
+            lines.extend(idle(settings, lang));
+        }
     }
     lines.push(in_front(settings, lang));
     lines.extend(devices(settings, lang));
@@ -100,10 +112,10 @@ fn doors(settings: &Settings, lang: Lang) -> Vec<Line> {
 /// Says who answers what in upstream mode.
 fn answers(upstream: &UpstreamSettings, lang: Lang) -> [Line; 3] {
     let url = &upstream.url;
-    let (timeout, keep) = (upstream.timeout, upstream.keep.as_secs() / 3600);
+    let [timeout, keep] = [upstream.timeout, upstream.keep].map(time_shown);
     let theirs = lang.pick(
-        format!("{url}（激活、语音地址、服务器时间；{timeout:?} 内没有应答时，已绑定的设备得到 {keep} 小时内最后一次的内容）"),
-        format!("{url} (activation, voice address, server time; without an answer within {timeout:?} devices that are bound are told their last one, up to {keep} hours old)"),
+        format!("{url}（激活、语音地址、服务器时间；{timeout} 内没有应答时，已绑定的设备得到 {keep} 内最后一次的内容）"),
+        format!("{url} (activation, voice address, server time; without an answer within {timeout} devices that are bound are told their last one, if it is no older than {keep})"),
     );
     let ours = lang.pick(
         "本服务器（下发哪个固件、下载）",
@@ -124,6 +136,21 @@ fn answers(upstream: &UpstreamSettings, lang: Lang) -> [Line; 3] {
         (lang.pick("固件", "firmware"), ours.to_owned()),
         (lang.pick("上游类型", "upstream kind"), held.to_owned()),
     ]
+}
+
+/// Names what is set and counts for nothing in upstream mode.
+fn idle(settings: &Settings, lang: Lang) -> Option<Line> {
+    let keys = IDLE.iter().filter(|key| settings.places.is_written(key));
+    let keys: Vec<_> = keys.map(|key| (*key).to_owned()).collect();
+    if keys.is_empty() {
+        return None;
+    }
+    let keys = list(&keys, lang);
+    let what = lang.pick(
+        format!("{keys}（设备从上游服务器得到语音地址和令牌；xiaozhi-server 仍可读取这些设置）"),
+        format!("{keys} (the upstream says where devices speak, and with which token; xiaozhi-server may read these all the same)"),
+    );
+    Some((lang.pick("不起作用的设置", "do not count here"), what))
 }
 
 /// Says where certificates come from.

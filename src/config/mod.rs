@@ -20,6 +20,7 @@ mod listen;
 mod marks;
 mod misplaced;
 mod missing;
+mod ourselves;
 mod paths;
 mod placeholder;
 mod places;
@@ -45,6 +46,8 @@ pub use places::Places;
 pub use resolve::{Machine, Settings, ZoneDoubt};
 // The command line takes times and sizes as the file does.
 pub(crate) use values::{duration, size};
+// The summary shows times as they could be written.
+pub(crate) use values::time_shown;
 
 use crate::event::text::Lang;
 use crate::event::{event, kinds};

@@ -1,13 +1,13 @@
 //! `gateway.proxy`: what goes to servers behind this one.
 
 use super::fault::About;
+use super::ourselves::is_our_port;
 use super::section::Section;
 use super::{Machine, values, wanted};
 use crate::event::{Event, event};
 use crate::http::proxy::{ProxyRoute, ProxySettings};
 use crate::ota::public_url::{PublicAddress, Url, VISION_PATH, WEBSOCKET_PATH};
 use crate::server::Bind;
-use std::net::IpAddr;
 
 /// Reads what goes to servers behind this one. `ports` is the setting that says where
 /// this one listens.
@@ -91,22 +91,11 @@ fn backend(
             return None;
         }
     };
-    if is_ourselves(&url, bind, machine, public) {
+    if is_our_port(&url, bind, machine, public) {
         about.beside(ports).fault(event!(CONFIG_BACKEND_ITSELF));
         return None;
     }
     Some(url)
-}
-
-/// Tells whether an address is one of our own: what goes there comes here again.
-pub(super) fn is_ourselves(
-    url: &Url,
-    bind: &Bind,
-    machine: &Machine,
-    public: &PublicAddress,
-) -> bool {
-    let is_public = url.host.eq_ignore_ascii_case(&public.url().host);
-    (is_public || is_here(url, machine)) && bind.numbers().contains(&url.effective_port())
 }
 
 /// Reads an address as that of an HTTP server, as which a WebSocket begins: `ws` means the
@@ -162,12 +151,6 @@ fn in_form(text: &str, path: &str) -> String {
     };
     let written = Url::parse(&format!("http://{with_port}"));
     written.map_or_else(|_| format!("http://127.0.0.1:{port}"), |url| url.origin())
-}
-
-fn is_here(url: &Url, machine: &Machine) -> bool {
-    let own =
-        |ip: IpAddr| ip.is_loopback() || ip.is_unspecified() || machine.addresses.contains(&ip);
-    url.host.eq_ignore_ascii_case("localhost") || url.ip().is_some_and(own)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! to the audits.
 
 use super::admin::admin;
-use super::behind::upstream;
+use super::behind::{Around, upstream};
 use super::fault::{About, ConfigFault, ConfigFaults, Faults};
 use super::gateway::{cors, firmware, fleet, limits, plain_http, tls};
 use super::listen::{DEFAULT_HTTP_PORT, Proxies, behind_proxy, bind};
@@ -45,6 +45,8 @@ pub struct Machine {
     pub local_ip: IpAddr,
     /// All of its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its names, in small letters, as far as it knows them without asking the network.
+    pub names: Vec<String>,
     /// Address and ports on which this server listens already; `None` before it does.
     /// What is derived from ports and address is so from these, for other ones need a
     /// restart.
@@ -238,7 +240,16 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         server.about("http_port")
     };
     let proxy = proxy(&gateway.section("proxy"), &bind, &ports, &public, machine);
-    let upstream = upstream(&gateway, &bind, &ports, &public, machine);
+    let admin = admin(&gateway, &bind, &tls);
+    let around = Around {
+        bind: &bind,
+        ports: &ports,
+        public: &public,
+        setting: &setting,
+        admin: admin.listen,
+        machine,
+    };
+    let upstream = upstream(&gateway, &around);
     let passes_voice = proxy.passes_on(WEBSOCKET_PATH);
     let websocket = websocket(&server, &public, passes_voice);
     let has_tokens = python::is_true(&server.section("auth"), "enabled").unwrap_or(false);
@@ -251,7 +262,7 @@ pub(super) fn settings_of(root: &Node, faults: &Faults, machine: &Machine) -> Se
         file: None,
         places,
         log: log(&root.section("log"), &gateway.section("log")),
-        admin: admin(&gateway, &bind, &tls),
+        admin,
         limits: limits(&gateway.section("limits"), fits),
         timezone_offset: python::hours(&server, "timezone_offset").unwrap_or(8 * 60),
         bind,

@@ -3,6 +3,7 @@
 
 use super::Settings;
 use super::keys::KEYS;
+use super::time_shown;
 use crate::admin::{SettingValue, SettingView};
 use crate::event::text::Text;
 use crate::firmware::{ForeignHome, Verify};
@@ -323,14 +324,7 @@ fn list<T: Display>(items: impl IntoIterator<Item = T>) -> SettingValue {
 
 /// Writes a time as it could be configured.
 fn duration(time: Duration) -> SettingValue {
-    let seconds = time.as_secs();
-    match seconds {
-        _ if time.subsec_nanos() > 0 => text(format!("{time:?}")),
-        0 => text("0s"),
-        s if s % 3600 == 0 => text(format!("{}h", s / 3600)),
-        s if s % 60 == 0 => text(format!("{}m", s / 60)),
-        s => text(format!("{s}s")),
-    }
+    text(time_shown(time))
 }
 
 /// Writes a size as it could be configured.

@@ -55,7 +55,7 @@ pub(super) fn hours_as_minutes(text: &str) -> Option<i32> {
     (minutes.abs() <= 24.0 * 60.0).then(|| minutes.round() as i32)
 }
 
-/// Reads `10s`, `500ms`, `2m`, `1h`; a plain number is seconds.
+/// Reads `10s`, `500ms`, `2m`, `1h`, `7d`; a plain number is seconds.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text);
     let seconds = match unit.as_str() {
@@ -63,10 +63,24 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
+        "d" => 86_400.0,
         _ => return None,
     };
     let value: f64 = number.replace('_', "").parse().ok()?;
     Duration::try_from_secs_f64(value * seconds).ok()
+}
+
+/// Writes a time as it could be written: in the largest unit in which it is a whole number.
+pub(crate) fn time_shown(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        _ if time.subsec_nanos() > 0 => format!("{time:?}"),
+        0 => "0s".to_owned(),
+        s if s > 86_400 && s % 86_400 == 0 => format!("{}d", s / 86_400),
+        s if s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
 }
 
 /// Reads `256MiB`, `64 MB`, `1g`; a plain number is bytes.
@@ -131,11 +145,12 @@ mod tests {
     fn durations_sizes_booleans_dates() {
         assert_eq!(duration("10s"), Some(Duration::from_secs(10)));
         assert_eq!(duration("1.5m"), Some(Duration::from_secs(90)));
+        assert_eq!(duration("7d"), Some(Duration::from_secs(604_800)));
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(
             (
                 duration("-1s"),
-                duration("1d"),
+                duration("1w"),
                 duration("s"),
                 duration("inf")
             ),
@@ -153,6 +168,16 @@ mod tests {
             Some("2026-12-31")
         );
         assert_eq!((date("2026-13-01"), date("tomorrow")), (None, None));
+    }
+
+    #[test]
+    fn a_time_is_shown_in_the_unit_that_fits() {
+        for text in [
+            "250ms", "1.5s", "0s", "72s", "2m", "90m", "24h", "36h", "2d", "7d",
+        ] {
+            assert_eq!(duration(text).map(time_shown).as_deref(), Some(text));
+        }
+        assert_eq!(time_shown(Duration::from_secs(86_400)), "24h");
     }
 
     proptest! {

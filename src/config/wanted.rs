@@ -155,8 +155,8 @@ pub(super) const UPSTREAM_TIMEOUT: Text = Text::new(
     "write a time above zero and up to 20s, for devices wait 30 seconds at most, such as 2s",
 );
 pub(super) const UPSTREAM_KEEP: Text = Text::new(
-    "请写大于零、不超过 30 天的时间，例如 24h",
-    "write a time above zero and up to 30 days, such as 24h",
+    "请写大于零、不超过 30 天的时间，例如 24h 或 7d",
+    "write a time above zero and up to 30 days, such as 24h or 7d",
 );
 pub(super) const LOG_LEVEL: Text = Text::new(
     "请写 DEBUG、INFO、WARNING 或 ERROR",

@@ -8,6 +8,7 @@ use super::outcome::{Content, History, times_failed};
 use super::record::Record;
 use crate::firmware::name::model_key;
 use crate::ota::device_memory::{DeviceMemory, OwnModel, Unknown};
+use crate::ota::upstream::Hold;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -21,6 +22,25 @@ pub struct Crowd {
     /// Number of devices to which a content was offered last, and which may run it soon.
     under_way: HashMap<Content, u64>,
     devices: u64,
+    heeds: Heeds,
+}
+
+/// Voice of the server behind in what devices are offered: in upstream mode it counts what it
+/// answered them last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Heeds {
+    /// It counts: as long as nothing else is heard, it will have them offered nothing again.
+    Upstream,
+    /// There is no such server now.
+    #[default]
+    Nobody,
+}
+
+impl Heeds {
+    /// Tells whether there `is` a server behind.
+    pub fn of(is: bool) -> Self {
+        if is { Self::Upstream } else { Self::Nobody }
+    }
 }
 
 /// One of several values that are kept once each: two that lie at one place are one.
@@ -49,6 +69,8 @@ pub(super) struct Group {
     own: Own,
     /// Images that were tried on them in vain, if any were.
     tried: Option<Box<Tried>>,
+    /// Reason why the server behind has them offered nothing.
+    hold: Option<Hold>,
 }
 
 /// Model under which devices had files of their own.
@@ -141,19 +163,25 @@ impl DeviceMemory for Group {
 
 impl Group {
     /// Returns the kind of one device.
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record, heeds: Heeds) -> Self {
         let history = record.history.as_deref();
         Self {
             profile: Place(Arc::clone(&record.profile)),
             build: Place(Arc::clone(&record.build)),
             own: Own::of(record),
             tried: history.and_then(|history| Tried::of(history, &record.build)),
+            hold: record.hold().filter(|_| heeds == Heeds::Upstream),
         }
     }
 
     /// Returns the check-in that each of them would make now.
     pub(super) fn check_in(&self) -> CheckIn<'_> {
         check_in(&self.profile.0, &self.build.0, "")
+    }
+
+    /// Returns why the server behind has them offered nothing, if it has.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        self.hold
     }
 
     /// Returns the version that they run.
@@ -182,13 +210,24 @@ pub struct RunImage<'a> {
 }
 
 impl Crowd {
+    /// Makes an empty one, of devices of which this counts.
+    pub fn new(heeds: Heeds) -> Self {
+        Self {
+            heeds,
+            ..Self::default()
+        }
+    }
+
     /// Takes a device. One that is not known by a MAC address counts for nothing.
     pub fn add(&mut self, id: &DeviceId, record: &Record) {
         if id.mac().is_none() {
             return;
         }
         self.devices += 1;
-        *self.groups.entry(Group::of(record)).or_default() += 1;
+        *self
+            .groups
+            .entry(Group::of(record, self.heeds))
+            .or_default() += 1;
         let history = record.history.as_deref();
         if let Some(offer) = history.and_then(|history| history.offers.last())
             && matches!(

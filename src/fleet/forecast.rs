@@ -3,15 +3,17 @@
 //! Nothing is explained here a second time: each group of devices that have all in common is
 //! decided on as at a check-in, and the reasons are those of the decision.
 
-use super::crowd::{Crowd, Group};
+use super::crowd::{Crowd, Group, Heeds};
 use super::id::DeviceId;
 use super::outcome::Content;
 use super::record::Record;
+use crate::event::kinds::FORECAST_HIGHER;
 use crate::event::text::Lang;
 use crate::event::{Event, event, redacted as shown};
 use crate::firmware::name;
 use crate::firmware::snapshot::{Entry, Snapshot};
 use crate::ota::decide::{Decision, Outcome, Policy, Withheld, decide};
+use crate::ota::upstream::Hold;
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -35,7 +37,9 @@ pub struct Forecast {
     pub gets: u64,
     /// Number of those that run it.
     pub runs: u64,
-    /// The others, most first.
+    /// Number of those that the server behind has offered nothing: they would get it.
+    pub held: u64,
+    /// The others, most first, those among them.
     pub stays: Vec<Stays>,
 }
 
@@ -99,8 +103,13 @@ pub struct Prospect {
 
 /// Says what would become of each file of the snapshot if a device checked in now: by the
 /// decision itself. Those that are for it come first.
-pub fn prospects(record: &Record, snapshot: &Snapshot, policy: &Policy) -> Vec<Prospect> {
-    let group = Group::of(record);
+pub fn prospects(
+    record: &Record,
+    heeds: Heeds,
+    snapshot: &Snapshot,
+    policy: &Policy,
+) -> Vec<Prospect> {
+    let group = Group::of(record, heeds);
     let check_in = group.check_in();
     let decided = Decided::new(&group, &check_in, snapshot, policy);
     let mut prospects: Vec<_> = snapshot
@@ -170,7 +179,13 @@ impl Crowd {
                 Fate::None(_) => continue,
                 Fate::Gets(_) => forecast.gets += devices,
                 Fate::Runs(_) => forecast.runs += devices,
-                Fate::Stays(why) => reasons.add(why, devices, group.version()),
+                Fate::Stays(why) => {
+                    let is_hold = |hold: Hold| Event::from(&hold.reason()) == why;
+                    if group.hold().is_some_and(is_hold) {
+                        forecast.held += devices;
+                    }
+                    reasons.add(why, devices, group.version());
+                }
             }
             forecast.of_model += devices;
         }
@@ -256,12 +271,13 @@ impl Forecast {
         if self.of_model == 0 {
             return vec![event!(FORECAST_NONE, known = self.known)];
         }
-        let runs = (self.runs > 0).then_some(self.runs);
+        let [runs, held] = [self.runs, self.held].map(|devices| (devices > 0).then_some(devices));
         let numbers = event!(
             FORECAST,
             of_model = self.of_model,
             gets = self.gets,
-            runs = runs
+            runs = runs,
+            held = held
         );
         let reasons = self.stays.iter().map(Stays::event);
         std::iter::once(numbers).chain(reasons).collect()
@@ -325,6 +341,7 @@ struct Decided<'a> {
     check_in: &'a CheckIn<'a>,
     snapshot: &'a Snapshot,
     policy: &'a Policy,
+    hold: Option<Hold>,
     decision: Decision<'a>,
     candidates: Vec<&'a Arc<Entry>>,
 }
@@ -341,12 +358,29 @@ impl<'a> Decided<'a> {
             check_in,
             snapshot,
             policy,
+            hold: group.hold(),
             candidates: candidates(&decision, snapshot, policy),
             decision,
         }
     }
 
+    /// Returns what becomes of a file. What would be offered is not where the server behind
+    /// does not want that.
     fn fate(&self, entry: &Entry) -> Fate {
+        let fate = self.fate_here(entry);
+        let is_offer = match &fate {
+            Fate::Gets(_) => true,
+            Fate::Stays(why) => why.kind.id == FORECAST_HIGHER.id,
+            Fate::None(_) | Fate::Runs(_) => false,
+        };
+        match self.hold.filter(|_| is_offer) {
+            Some(hold) => Fate::Stays(Event::from(&hold.reason())),
+            None => fate,
+        }
+    }
+
+    /// Returns what this server alone makes of a file.
+    fn fate_here(&self, entry: &Entry) -> Fate {
         let (decision, check_in) = (&self.decision, self.check_in);
         let is_it = |file: &str| file == entry.file;
         let is_kept_back = decision.candidates == 0

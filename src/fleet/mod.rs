@@ -39,7 +39,7 @@ mod visit;
 mod weight;
 
 pub use about::{Build, KeptPartition, Profile, check_in};
-pub use crowd::{Crowd, RunImage};
+pub use crowd::{Crowd, Heeds, RunImage};
 pub use fetch::Fetch;
 pub use forecast::{Departure, Fate, Forecast, Prospect, Stays, forecast_all, prospects};
 pub use id::DeviceId;

@@ -5,8 +5,7 @@ use super::offer_end::OfferEnd;
 use super::outcome::{Content, ENOUGH, History, Offer, OfferedImage, millis};
 use super::record::Record;
 use super::{Build, DeviceId, Fleet, Profile, wall};
-use crate::event::Kind;
-use crate::event::kinds::{WITHHELD_NOT_ACTIVATED, WITHHELD_UPDATES_OFF};
+use crate::ota::upstream::Hold;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,7 +22,7 @@ const SPANS: [Duration; 3] = [
 ];
 
 /// Answers by which the server behind holds a device.
-const HELD: [&Kind; 2] = [&WITHHELD_NOT_ACTIVATED, &WITHHELD_UPDATES_OFF];
+const HELD: [Hold; 2] = [Hold::Unbound, Hold::UpdatesOff];
 
 /// Counts of the devices that are known by a MAC address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -195,8 +194,8 @@ impl Tally {
             let image = image.or_insert_with(|| ImageEnds::new(Arc::clone(&offer.image)));
             image.add(id, record, history, offer);
         }
-        for (count, kind) in summary.held.iter_mut().zip(HELD) {
-            *count += u64::from(record.why.is_some_and(|why| why.id == kind.id));
+        for (count, hold) in summary.held.iter_mut().zip(HELD) {
+            *count += u64::from(record.hold() == Some(hold));
         }
         let age = now.saturating_sub(record.last_seen);
         for (count, span) in summary.seen.iter_mut().zip(SPANS) {
@@ -263,6 +262,19 @@ impl Fleet {
         let (mut tally, now) = (Tally::default(), wall(now));
         self.each(|id, record| tally.add(id, record, now));
         tally.finish()
+    }
+
+    /// Counts the devices that the server behind has offered nothing, as [`Summary::held`]
+    /// does.
+    pub fn held(&self) -> [u64; 2] {
+        let mut held = [0; 2];
+        self.each(|_, record| {
+            if let Some(hold) = record.hold() {
+                let places = held.iter_mut().zip(HELD);
+                places.for_each(|(count, kind)| *count += u64::from(kind == hold));
+            }
+        });
+        held
     }
 
     /// Counts devices.

@@ -4,7 +4,9 @@
 use super::about::{Build, Profile};
 use super::outcome::History;
 use crate::event::Kind;
+use crate::event::kinds::{WITHHELD_NOT_ACTIVATED, WITHHELD_UPDATES_OFF};
 use crate::ota::device_memory::OwnModel;
+use crate::ota::upstream::Hold;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -220,6 +222,16 @@ impl Record {
         if former.is_some() || self.former().is_some() {
             let at_first = self.names.take().and_then(|names| names.at_first);
             self.names = Names::of(at_first, former);
+        }
+    }
+
+    /// Returns why it was offered nothing at its last check-in, where that was for what the
+    /// server behind answered.
+    pub fn hold(&self) -> Option<Hold> {
+        match self.why?.id {
+            id if id == WITHHELD_NOT_ACTIVATED.id => Some(Hold::Unbound),
+            id if id == WITHHELD_UPDATES_OFF.id => Some(Hold::UpdatesOff),
+            _ => None,
         }
     }
 

@@ -173,11 +173,16 @@ impl Front {
 
     /// Returns the servers behind this one, as they were seen last.
     pub(crate) fn backends(&self) -> Vec<SeenBackend> {
-        let answers = self.answers.load();
-        let mut backends = answers.proxy.backends();
-        let upstream = answers.check_ins.upstream.as_ref();
-        backends.extend(upstream.map(|upstream| upstream.seen()));
+        let mut backends = self.answers.load().proxy.backends();
+        backends.extend(self.upstream());
         backends
+    }
+
+    /// Returns the one that answers all but firmware, as it was seen last, in upstream mode.
+    pub(crate) fn upstream(&self) -> Option<SeenBackend> {
+        let answers = self.answers.load();
+        let upstream = answers.check_ins.upstream.as_ref();
+        upstream.map(|upstream| upstream.seen())
     }
 }
 

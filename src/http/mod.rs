@@ -31,7 +31,7 @@ mod wanted;
 pub(crate) use addresses::MadeUp;
 pub(crate) use bodies::BodyBudget;
 pub(crate) use front::{Front, FrontParts, FrontSettings};
-pub(crate) use proxy::BackendState;
+pub(crate) use proxy::{BackendState, SeenBackend};
 
 /// Source of answers to http-01 challenges, by which a CA checks that a name is ours.
 pub(crate) trait AnswersChallenges: std::fmt::Debug + Send + Sync {

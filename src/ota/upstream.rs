@@ -91,7 +91,7 @@ struct Block {
 }
 
 /// Reason why a device with this reply is offered nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hold {
     /// It waits for its owner to take it on.
     Unbound,

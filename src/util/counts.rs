@@ -58,6 +58,7 @@ pub struct Counts {
     lanes: [Lane; LANES],
     permits: AtomicU64,
     store_lag: AtomicU64,
+    held: [AtomicU64; 2],
 }
 
 impl Default for Counts {
@@ -73,6 +74,7 @@ impl Counts {
             lanes: [const { Lane([const { AtomicU64::new(0) }; PLACES]) }; LANES],
             permits: AtomicU64::new(0),
             store_lag: AtomicU64::new(0),
+            held: [const { AtomicU64::new(0) }; 2],
         }
     }
 
@@ -259,6 +261,19 @@ impl Counts {
     /// last.
     pub fn store_lag(&self) -> Duration {
         Duration::from_millis(self.store_lag.load(Relaxed))
+    }
+
+    /// Notes how many devices the server behind has offered nothing: those that are not
+    /// activated, and those with automatic updates off.
+    pub fn set_held(&self, held: [u64; 2]) {
+        for (place, held) in self.held.iter().zip(held) {
+            place.store(held, Relaxed);
+        }
+    }
+
+    /// Returns how many there were of both when they were counted last.
+    pub fn held(&self) -> [u64; 2] {
+        self.held.each_ref().map(|held| held.load(Relaxed))
     }
 }
 

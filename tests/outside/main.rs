@@ -39,6 +39,7 @@ mod fleet_commands;
 mod fleet_ends;
 mod folder;
 mod golden;
+mod held_back;
 mod homes;
 mod image_files;
 mod known_devices;

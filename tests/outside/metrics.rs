@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
-use xiaozhi_ota::admin::metrics::{MetricsSource, Readings, Validity, render};
+use xiaozhi_ota::admin::metrics::{MetricsSource, Readings, UpstreamReading, Validity, render};
 use xiaozhi_ota::firmware::snapshot::Verdicts;
 
 /// The alerts, in the languages of the pages.
@@ -39,6 +39,10 @@ impl MetricsSource for Source {
                 not_before: 0,
                 not_after: 1,
             }],
+            upstream: Some(UpstreamReading {
+                is_up: true,
+                held: [1, 2],
+            }),
         }
     }
 }
@@ -131,7 +135,7 @@ fn every_alert_says_what_happened_and_what_to_do() {
     let series = read(SERIES);
     for file in ALERTS {
         let rules = rules(file);
-        assert_eq!(rules.len(), 5, "{file}");
+        assert_eq!(rules.len(), 6, "{file}");
         for rule in &rules {
             let alert = text(rule, "alert");
             assert!(alert.starts_with("XiaozhiOta"), "{file}: {alert}");
@@ -186,7 +190,7 @@ fn metrics_are_as_prometheus_has_them() {
 fn alerts_fire_when_they_should() {
     for file in ALERTS {
         let said = promtool(&["check", "rules", file], "");
-        assert!(said.contains("SUCCESS: 5 rules found"), "{said}");
+        assert!(said.contains("SUCCESS: 6 rules found"), "{said}");
     }
     promtool(&["test", "rules", SERIES], "");
 }
@@ -205,5 +209,5 @@ fn what_prometheus_is_shown_to_read_it_takes() {
     fs::write(place("alerts.yml"), read(ALERTS[0])).unwrap();
     let config = place("prometheus.yml");
     let said = promtool(&["check", "config", config.to_str().unwrap()], "");
-    assert!(said.contains("SUCCESS: 5 rules found"), "{said}");
+    assert!(said.contains("SUCCESS: 6 rules found"), "{said}");
 }

@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
 """Stands in for the OTA interface of manager-api, to try upstream mode without one.
 
-usage: manager_api.py [PORT]   (8002; 0 takes a free one, and prints it)
-
 A device that comes first gets an activation code, and is bound when it asks the second time
 whether it is: what a person does in the console in between is left out. From then on it is
 answered as manager-api answers a bound device; a device whose address ends in 0 has automatic
-updates off.
+updates off. Which devices are bound is forgotten when this ends.
 """
 
+import argparse
 import json
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -76,7 +74,10 @@ def check_in(device: str) -> dict:
 
 
 if __name__ == "__main__":
-    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8002
-    with ThreadingHTTPServer(("127.0.0.1", port), ManagerApi) as server:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    help = "port on 127.0.0.1 (8002; 0 takes a free one, and prints it)"
+    parser.add_argument("port", metavar="PORT", type=int, nargs="?", default=8002, help=help)
+    with ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), ManagerApi) as server:
         print(f"manager-api stands in at http://127.0.0.1:{server.server_port}/xiaozhi/ota/", flush=True)
         server.serve_forever()

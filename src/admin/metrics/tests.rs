@@ -29,6 +29,10 @@ fn readings() -> Readings {
             certificate("/a/fullchain.pem", 1_900_000_000),
             certificate("/b/fullchain.pem", 1_800_000_000),
         ],
+        upstream: Some(UpstreamReading {
+            is_up: false,
+            held: [3, 4],
+        }),
     }
 }
 
@@ -106,6 +110,9 @@ fn what_is_counted_is_shown_where_it_belongs() {
         ("store_errors_total", "1"),
         (r#"firmware_files{verdict="refused"}"#, "4"),
         (r#"firmware_files{verdict="unread"}"#, "6"),
+        ("upstream_up", "0"),
+        (r#"upstream_held_devices{reason="not_activated"}"#, "3"),
+        (r#"upstream_held_devices{reason="updates_off"}"#, "4"),
         ("image_memory_bytes", "7"),
         ("image_memory_limit_bytes", "8"),
         (
@@ -184,6 +191,22 @@ fn no_label_grows_with_what_happens() {
     let first = r#"xiaozhi_ota_certificate_not_after_timestamp_seconds{file="/999.pem"}"#;
     assert_eq!(after.get(first), Some(&"1"));
     assert!(before.len() < 100, "{}", before.len());
+}
+
+#[test]
+fn an_upstream_is_shown_where_there_is_one() {
+    static OWN: Counts = Counts::new();
+    let mut readings = readings();
+    for (is_up, shown) in [(true, "1"), (false, "0")] {
+        readings.upstream = Some(UpstreamReading {
+            is_up,
+            held: [0; 2],
+        });
+        let text = text_of(&OWN, readings.clone());
+        assert_eq!(read(&text).get("xiaozhi_ota_upstream_up"), Some(&shown));
+    }
+    readings.upstream = None;
+    assert!(!text_of(&OWN, readings).contains("upstream"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::firmware::entry_of;
 use crate::firmware::name::near::NameIndex;
 use crate::firmware::publish::{PublishError, Room, Source, Target};
 use crate::firmware::snapshot::Snapshot;
-use crate::fleet::{Crowd, Fleet};
+use crate::fleet::{Crowd, Fleet, Heeds};
 use crate::util::file_state::FileState;
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -54,7 +54,8 @@ impl<'a> Planner<'a> {
     /// Returns the devices that are known.
     pub(super) fn crowd(&self) -> &Crowd {
         self.crowd.get_or_init(|| {
-            let mut crowd = Crowd::default();
+            let heeds = Heeds::of(self.settings.upstream.is_some());
+            let mut crowd = Crowd::new(heeds);
             self.fleet.each(|id, record| crowd.add(id, record));
             crowd
         })

@@ -62,7 +62,7 @@ fn a_default_that_is_written_changes_nothing() {
             // It stands there as a whole, and in one section.
             let (own, section) = (
                 key.name.rsplit('.').next(),
-                "gateway: {upstream: {url: 'http://h:1/', kind: other",
+                "gateway: {upstream: {url: 'http://h:1/xiaozhi/ota/', kind: other",
             );
             let written = format!("{section}, {}: {default}}}}}", own.unwrap_or_default());
             assert_eq!(

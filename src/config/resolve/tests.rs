@@ -11,6 +11,7 @@ pub(crate) fn machine() -> Machine {
         bound: None,
         local_ip: IpAddr::from([192, 168, 1, 100]),
         addresses: vec![IpAddr::from([192, 168, 1, 100])],
+        names: Vec::new(),
         now: "2026-06-15T12:00:00Z".parse().unwrap_or_default(),
         time_zone: TimeZone::UTC,
         zone_doubt: None,

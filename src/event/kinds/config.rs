@@ -312,6 +312,22 @@ kinds! { CONFIGURATION:
          请让 xiaozhi-server 使用另一个端口（server.http_port）并写在这里",
         "this is a port of this server itself (gateway.ports), and requests would go round in circles\
          { (|beside|}{ stands at |beside_place|)}: give xiaozhi-server another one (server.http_port) and name that");
+    /// This server as its own upstream.
+    CONFIG_UPSTREAM_ITSELF = of_keys!("config.upstream-itself", Error, [],
+        "这是本服务器自己的地址，设备的签到会循环转发{（|beside|}{ 位于 |beside_place|）}：请写上游服务器自己的 OTA 地址，\
+         例如 manager-api 的 http://127.0.0.1:8002/xiaozhi/ota/",
+        "this is an address of this server itself, and check-ins would go round in circles{ (|beside|}{ stands at |beside_place|)}: \
+         write the upstream's own OTA address, such as manager-api's http://127.0.0.1:8002/xiaozhi/ota/");
+    /// The admin address as the upstream.
+    CONFIG_UPSTREAM_ADMIN = of_key!("config.upstream-admin", Error, [],
+        "这是本服务器自己的管理地址（gateway.admin.listen），它不应答签到：请写上游服务器自己的 OTA 地址，\
+         例如 manager-api 的 http://127.0.0.1:8002/xiaozhi/ota/",
+        "this is the address at which this server itself is operated (gateway.admin.listen), which answers no check-in: write the \
+         upstream's own OTA address, such as manager-api's http://127.0.0.1:8002/xiaozhi/ota/");
+    /// A path that is none of an OTA interface.
+    CONFIG_UPSTREAM_PATH = of_key!("config.upstream-path", Warning, ["write"],
+        "xiaozhi 服务器的 OTA 地址以 /ota/ 结尾（末尾的斜杠也算），其他地址多半应答 404：请写 {write}",
+        "the OTA address of a xiaozhi server ends in /ota/, the last slash included, and others mostly answer 404: write {write}");
     /// Certificates that cannot be used.
     CONFIG_CERTIFICATE = of_key!("config.certificate", Error, ["what"], "{what}", "{what}");
     /// What a setting names is none of its kind on this machine.

@@ -5,9 +5,10 @@ use super::why;
 
 kinds! { FORECASTS:
     /// Numbers of devices, by whether they would get a file.
-    FORECAST = why("forecast", &["of_model", "gets", "runs?"],
-        "它面向的已知设备有 {of_model} 台，其中 {gets} 台下次检查时会得到它{，|runs| 台已在运行它}",
-        "known devices that it is for: {of_model}; would get it at their next check: {gets}{; run it already: |runs|}");
+    FORECAST = why("forecast", &["of_model", "gets", "runs?", "held?"],
+        "它面向的已知设备有 {of_model} 台，其中 {gets} 台下次检查时会得到它{，|runs| 台已在运行它}{，|held| 台因上游的应答而不下发}",
+        "known devices that it is for: {of_model}; would get it at their next check: {gets}{; run it already: |runs|}{; held back by \
+         what the upstream says: |held|}");
     /// No device would.
     FORECAST_NONE = why("forecast.none", &["known"],
         "它不面向任何已知设备（共知 {known} 台）",

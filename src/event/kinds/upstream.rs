@@ -5,10 +5,18 @@ use super::super::Severity::{Info, Warning};
 use super::why;
 
 kinds! { UPSTREAM:
+    /// Who answers check-ins, in upstream mode.
+    UPSTREAM_MODE = Kind::new("upstream.mode", Info, "upstream", &["upstream", "kind"],
+        "设备的签到由上游服务器 {upstream}（{kind}）应答，固件由本服务器下发",
+        "check-ins are answered by {upstream} ({kind}), and firmware by this server");
+    /// Check-ins are answered here again.
+    UPSTREAM_OFF = Kind::new("upstream.off", Info, "upstream", &[],
+        "没有上游服务器了：设备的签到由本服务器应答",
+        "there is no upstream any more: check-ins are answered by this server");
     /// The server behind answers no check-ins.
     UPSTREAM_DOWN = Kind::new("upstream.down", Warning, "upstream", &["upstream", "why"],
-        "上游服务器 {upstream} 没有应答：{why}；恢复之前，已绑定的设备会得到它上次应答的内容，其余设备得到 503 并自行重试（只提示一次）",
-        "the upstream {upstream} does not answer: {why}; until it does, devices that are bound are told again what it answered \
+        "上游服务器 {upstream} 没有可用的应答：{why}；恢复之前，已绑定的设备会得到它上次应答的内容，其余设备得到 503 并自行重试（只提示一次）",
+        "the upstream {upstream} gives no answer that can be used: {why}; until it does, devices that are bound are told again what it answered \
          them last, and all others get 503 and try again by themselves (said once)");
     /// It answers again.
     UPSTREAM_BACK = Kind::new("upstream.back", Info, "upstream", &["upstream"],
@@ -47,7 +55,11 @@ kinds! { UPSTREAM:
     /// It cannot be reached.
     UPSTREAM_UNREACHED = why("upstream.unreached", &["error"], "{error}", "{error}");
     /// A status that is none of a check-in's.
-    UPSTREAM_STATUS = why("upstream.status", &["status"], "状态为 {status}，而不是 200", "status {status} in place of 200");
+    UPSTREAM_STATUS = why("upstream.status", &["status"], "应答的状态为 {status}，而不是 200", "it answers with status {status} in place of 200");
+    /// Nothing is there under its path.
+    UPSTREAM_NOT_FOUND = why("upstream.not-found", &[],
+        "应答的状态为 404：请检查 gateway.upstream.url 的路径，包括末尾的斜杠",
+        "it answers with status 404: look at the path in gateway.upstream.url, the last slash included");
     /// A redirect, which no device follows.
     UPSTREAM_REDIRECT = why("upstream.redirect", &["status", "to"],
         "状态为 {status}，重定向到 {to}：请将 gateway.upstream.url 改为该地址",

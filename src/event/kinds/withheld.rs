@@ -149,7 +149,7 @@ kinds! { REASONS:
     /// Its owner has not taken it on.
     WITHHELD_NOT_ACTIVATED = reason("withheld.not-activated", &[],
         "设备尚未激活：绑定之前不下发固件",
-        "the device is not activated, and gets no firmware until its owner takes it on");
+        "the device is not activated, and gets no firmware until it is bound");
     /// Its owner wants no updates.
     WITHHELD_UPDATES_OFF = reason("withheld.updates-off", &[],
         "上游服务器关闭了这台设备的自动升级（manager-api 的应答中没有 firmware）",

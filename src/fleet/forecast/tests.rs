@@ -13,6 +13,7 @@ use xiaozhi_device::mac::Mac;
 use xiaozhi_image_builder::Image;
 
 mod failed;
+mod held;
 
 /// What a device says at a check-in.
 #[derive(Debug, Clone)]
@@ -452,7 +453,7 @@ proptest! {
         for (device, life) in lives.iter().enumerate() {
             let said = life.last().unwrap();
             let record = fleet.find(&id(device)).unwrap();
-            let prospects = prospects(&record, &now, &policy);
+            let prospects = prospects(&record, Heeds::Upstream, &now, &policy);
             prop_assert_eq!(prospects.len(), now.entries().count());
             let gets = prospects.iter().filter(|one| matches!(one.fate, Fate::Gets(_)));
             let gets: Vec<_> = gets.map(|one| one.file.clone()).collect();

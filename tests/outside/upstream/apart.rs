@@ -1,5 +1,6 @@
 //! Each device gets its own: no reply, and no fault, of one is another's.
 
+use super::super::support::server::BINARY;
 use super::super::support::until;
 use super::*;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -86,9 +87,12 @@ fn a_connection_that_ended_while_it_was_idle_costs_nobody_a_reply() {
     ask_for_many(&in_front_of(behind.address, ""));
 }
 
+/// Makes two records for a device.
+type Answers = fn(&str) -> [Vec<u8>; 2];
+
 /// Serves TLS with a certificate of its own, a thread a connection; returns its address, and
 /// the certificate.
-fn over_tls(answer: fn(&str) -> [Vec<u8>; 2]) -> (SocketAddr, String) {
+fn over_tls(answer: Answers) -> (SocketAddr, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = made.cert.pem();
     let chain = vec![CertificateDer::from(made.cert.der().to_vec())];
@@ -112,7 +116,7 @@ fn over_tls(answer: fn(&str) -> [Vec<u8>; 2]) -> (SocketAddr, String) {
     (address, pem)
 }
 
-fn serve(mut stream: TcpStream, config: Arc<ServerConfig>, answer: fn(&str) -> [Vec<u8>; 2]) {
+fn serve(mut stream: TcpStream, config: Arc<ServerConfig>, answer: Answers) {
     let mut tls = ServerConnection::new(config).unwrap();
     let mut came = Vec::new();
     loop {
@@ -140,7 +144,7 @@ fn serve(mut stream: TcpStream, config: Arc<ServerConfig>, answer: fn(&str) -> [
 
 #[test]
 fn over_tls_what_stands_behind_a_reply_is_nobodys() {
-    let answers: [fn(&str) -> [Vec<u8>; 2]; 2] = [
+    let answers: [Answers; 2] = [
         |device| [own(device), Vec::new()],
         // As long as what is read at once: the rest waits where no look at the socket sees it.
         |device| {
@@ -163,7 +167,7 @@ fn over_tls_what_stands_behind_a_reply_is_nobodys() {
         let config = format!("gateway:\n  upstream: {{url: '{url}', kind: other}}\n");
         let roots = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(roots.path(), pem).unwrap();
-        let mut command = Command::new(super::super::support::server::BINARY);
+        let mut command = Command::new(BINARY);
         command.env("SSL_CERT_FILE", roots.path());
         let server = setup().start_by(&config, &mut command);
         ask_for_many(&server);
@@ -187,7 +191,7 @@ fn a_device_has_one_name_and_one_client() {
     ];
     let body = check_in_of(&mac(1));
     let body = body.split(|b| *b == b'\n').next_back().unwrap();
-    let sent = super::super::support::server::request("POST", "/xiaozhi/ota/", &headers, body);
+    let sent = request("POST", "/xiaozhi/ota/", &headers, body);
     let told = server.send("http", &sent).whole_json();
     assert_eq!(told["websocket"]["token"], *mac(1));
     let request = behind.last();
@@ -336,7 +340,7 @@ fn an_activation_is_held_to_what_devices_read_and_tells_little_of_the_server() {
     let activate = || {
         let headers = [("Device-Id", &*mac(1)), ("Client-Id", "c")];
         let path = "/xiaozhi/ota/activate";
-        let sent = super::super::support::server::request("POST", path, &headers, b"{}");
+        let sent = request("POST", path, &headers, b"{}");
         server.send("http", &sent)
     };
     until("the breaker to be open", || {

@@ -45,7 +45,7 @@ fn wrong() -> Vec<(&'static str, &'static str, Answer)> {
         ),
         (
             "404",
-            "upstream.status",
+            "upstream.not-found",
             Box::new(|_, c| c.send(reply("404 Not Found", "", "{}"))),
         ),
         (

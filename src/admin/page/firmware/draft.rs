@@ -43,6 +43,7 @@ words! {
     GETS = "台设备下次签到（开机）时会收到它", "devices get it at their next check-in, which is at their next boot";
     RUNS = "台设备已在运行它", "devices run it already";
     STAYS = "台设备不会收到它", "devices do not get it";
+    HELD = "台设备因上游的应答而不会收到它", "devices are held back by what the upstream says";
     OF_KNOWN = "它适用的已知设备：", "Known devices that it is for: ";
     NONE_OF = "它不适用于任何已知设备。已知设备：", "It is for none of the devices that are known here. Known: ";
     WHY_NOT = "为什么有的设备不会收到", "Why some do not get it";
@@ -351,7 +352,10 @@ fn consequence(reader: &Reader, ready: &Ready) -> Markup {
 fn foreseen(reader: &Reader, forecast: &Forecast) -> Markup {
     let stay: u64 = forecast.stays.iter().map(|stays| stays.devices).sum();
     let why_not = if forecast.gets > 0 { WHY_NOT } else { WHY_NONE };
+    let held = (forecast.held > 0).then_some((forecast.held, HELD));
+    let stay = stay.saturating_sub(forecast.held);
     let numbers = [(forecast.gets, GETS), (forecast.runs, RUNS), (stay, STAYS)];
+    let numbers = numbers.into_iter().chain(held);
     html! {
         p { (reader.say(OF_KNOWN)) (forecast.of_model) }
         div.cards {

@@ -67,6 +67,7 @@ impl NoReply {
                 event!(UPSTREAM_UNREACHED, error = error.clone())
             }
             Self::Cut(error) => event!(UPSTREAM_CUT, error = error),
+            Self::Status(StatusCode::NOT_FOUND) => event!(UPSTREAM_NOT_FOUND),
             Self::Status(status) => event!(UPSTREAM_STATUS, status = status.as_u16()),
             Self::Redirect(status, to) => {
                 event!(UPSTREAM_REDIRECT, status = status.as_u16(), to = to)
