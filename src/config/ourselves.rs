@@ -33,11 +33,9 @@ pub(super) fn is_public(url: &Url, machine: &Machine, public: &PublicAddress) ->
     let mut own = [Some(public.url()), vision.as_ref()].into_iter().flatten();
     own.any(|own| {
         let ports = [url, own].map(Url::effective_port);
-        // A web server that has the one has the other, too, and sends one to the other.
-        let is_web = ports.iter().all(|port| matches!(port, 80 | 443));
         let is_host = is_same(&url.host, &own.host)
             || is_here(&url.host, machine) && is_here(&own.host, machine);
-        is_host && (is_web || ports[0] == ports[1])
+        is_host && ports[0] == ports[1]
     })
 }
 
