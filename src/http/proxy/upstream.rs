@@ -246,8 +246,6 @@ impl Upstream {
             none if none.is_unasked() => None,
             none if none.is_of_all() => Some(Outcome::Unreached),
             none if none.is_of_transport() => hash().map(Outcome::Failed),
-            // It refuses this device.
-            NoReply::Status(status) if status.is_client_error() => Some(Outcome::Reached),
             _ => Some(hash().map_or(Outcome::Reached, Outcome::Unfit)),
         }
     }
