@@ -187,8 +187,8 @@ fn the_state_folder_can_be_written_as_shipped() {
     let volumes = lines(&dockerfile, "VOLUME ").concat();
     assert!(volumes.contains(&format!("\"{state}\"")), "{volumes}");
     // It is another user's, and neither root's nor below what is mounted read-only.
-    let install = lines(&dockerfile, "&& install -d -o 10001").concat();
-    assert!(install.contains(&state), "{install}");
+    let owner = lines(&dockerfile, "COPY --chown=65534:65534 ").concat();
+    assert_eq!(owner, "root/ /");
     let compose = read("docker-compose.yml");
     let mounts = lines(&compose, "- ./");
     assert!(mounts.contains(&format!("state:{state}")), "{mounts:?}");
