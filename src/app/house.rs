@@ -2,9 +2,9 @@
 //! measured, and whether anything is lacking.
 
 use super::audit::Auditor;
+use super::behind;
 use super::fleet::Known;
 use super::releases::event_of;
-use super::server_view;
 use crate::admin::metrics::{MetricsSource, Readings, UpstreamReading, Validity};
 use crate::admin::{
     BackendView, Check, FileView, FleetSource, ListenerView, OrderError, Orderer, Readiness,
@@ -212,7 +212,7 @@ impl FleetSource for House {
     }
 
     fn upstream(&self) -> Option<BackendView> {
-        self.front.upstream().map(server_view::backend)
+        self.front.upstream().map(behind::shown)
     }
 
     fn start(&self) -> Start {

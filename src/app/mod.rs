@@ -5,6 +5,7 @@
 mod acme;
 mod admin;
 mod audit;
+mod behind;
 mod changes;
 mod clock;
 mod fleet;

@@ -1,19 +1,20 @@
 //! View of this server for the page: what was found wrong and still is, and what there is at
 //! this moment. Nothing is judged here: each finding is what somebody else said.
 
+use super::behind::shown;
 use super::clock;
 use super::house::House;
 use super::machine::{is_in_container, resident, system};
 use crate::admin::settings::open_to_others;
 use crate::admin::{
-    AddressView, BackendState, BackendView, CertificateView, LinkView, ProcessView, Readiness as _,
-    ServerSource, ServerView, StoreView,
+    AddressView, BackendView, CertificateView, LinkView, ProcessView, Readiness as _, ServerSource,
+    ServerView, StoreView,
 };
 use crate::config::Settings;
 use crate::event::lately::{LATELY, Said};
 use crate::event::standing::STANDING;
 use crate::event::{Event, Kind, Severity, Value, kinds, redacted};
-use crate::http::{BackendState as Seen, SeenBackend};
+use crate::http::BackendState as Seen;
 use crate::ota::credentials::Voice;
 use crate::ota::public_url::Source;
 use crate::tls::{Link, Mode};
@@ -192,7 +193,7 @@ impl House {
 
     fn backends(&self) -> Vec<BackendView> {
         let backends = self.front.backends().into_iter();
-        backends.map(backend).collect()
+        backends.map(shown).collect()
     }
 
     fn store_view(&self) -> StoreView {
@@ -221,20 +222,6 @@ fn rank(event: &Event) -> usize {
     let found = ROOMS.iter().position(|rooms| rooms.contains(&room));
     // What is none of these concerns the machine: a limit, the log.
     found.unwrap_or(2)
-}
-
-/// Shows a server behind this one.
-pub(super) fn backend(seen: SeenBackend) -> BackendView {
-    BackendView {
-        setting: seen.setting,
-        path: seen.path,
-        address: redacted(&seen.backend).into_owned(),
-        state: match seen.state {
-            Seen::NotAsked => BackendState::NotAsked,
-            Seen::Answers => BackendState::Answers,
-            Seen::Fails(why) => BackendState::Fails(why),
-        },
-    }
 }
 
 fn link(link: Link) -> LinkView {
