@@ -144,8 +144,9 @@ impl LastReplies {
     /// Forgets a device's, as of `at`, in milliseconds since 1970. That finds room where others
     /// do not: what is kept may be another owner's by then.
     pub fn forget(&self, device: &DeviceId, at: u64) {
-        let is_there = self.file.as_deref().is_some_and(Path::exists);
-        if lock(&self.thread).is_none() && is_there {
+        // The file is looked for where no thread has it alone: check-ins come by here.
+        let is_there = || self.file.as_deref().is_some_and(Path::exists);
+        if lock(&self.thread).is_none() && is_there() {
             // Of a time at which another server stood behind. Nobody looks for more of it.
             let _ = self.keep_for(OLDEST);
         }

@@ -202,3 +202,21 @@ async fn a_file_that_is_damaged_within_is_begun_anew() {
     let replies = begun(Some(&state));
     assert_eq!(replies.find(&id(7)).await, Some(reply("anew", now)));
 }
+
+#[tokio::test]
+async fn a_device_is_forgotten_though_no_server_stands_behind_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateFolder::open(&folder.path().join("state")).unwrap();
+    let now = SystemTime::now();
+    let replies = begun(Some(&state));
+    replies.keep(&id(1), reply("a", now));
+    replies.keep(&id(2), reply("b", now));
+    replies.end();
+    // Nobody has asked for anything to be kept since.
+    let replies = LastReplies::new(Some(&state));
+    replies.forget(&id(1), millis(now));
+    replies.end();
+    let replies = begun(Some(&state));
+    assert_eq!(replies.find(&id(1)).await, None);
+    assert_eq!(replies.find(&id(2)).await, Some(reply("b", now)));
+}

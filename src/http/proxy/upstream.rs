@@ -74,6 +74,8 @@ impl UpstreamSettings {
 /// The server behind, in upstream mode.
 pub(in crate::http) struct Upstream {
     settings: UpstreamSettings,
+    /// Its address, as it is shown.
+    address: String,
     client: Client,
     replies: Arc<LastReplies>,
     breaker: Mutex<Breaker>,
@@ -128,6 +130,7 @@ impl Upstream {
             event::say(&Event::from(&none));
         }
         Self {
+            address: settings.url.to_string(),
             client: Client::new(&settings.url, roots),
             settings,
             replies,
@@ -148,13 +151,13 @@ impl Upstream {
         SeenBackend {
             setting: SETTING.to_owned(),
             path: crate::ota::public_url::OTA_PATH.to_owned(),
-            backend: self.address(),
+            backend: self.address().to_owned(),
             state: lock(&self.state).seen.clone(),
         }
     }
 
-    fn address(&self) -> String {
-        self.settings.url.to_string()
+    fn address(&self) -> &str {
+        &self.address
     }
 
     /// Returns what is to be told to the device that makes this check-in: there is room in it
@@ -289,7 +292,7 @@ impl Upstream {
             check_in.device
         };
         let mut hash = Context::new(&SHA256);
-        for part in [&*self.address(), device, check_in.client] {
+        for part in [self.address(), device, check_in.client] {
             hash.update(part.as_bytes());
             hash.update(&[0]);
         }
