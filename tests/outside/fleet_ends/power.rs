@@ -13,9 +13,10 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 use xiaozhi_image_builder::Image;
 
-/// Bytes of an image, and those of them that a device leaves unread.
+/// Bytes of an image, and those of them that a device leaves unread: well below what the
+/// server has lie unsent (64 KiB), so that the last of them surely leave its hands.
 const LENGTH: usize = 200_000;
-const TAIL: usize = 64 * 1024;
+const TAIL: usize = 32 * 1024;
 
 fn mac(number: usize) -> String {
     format!("02:00:00:00:01:{number:02x}")
