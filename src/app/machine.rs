@@ -10,6 +10,7 @@ use crate::util::sync::lock;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nix::ifaddrs::getifaddrs;
+use nix::unistd::{getegid, geteuid};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::{LazyLock, Mutex};
@@ -136,6 +137,19 @@ pub(super) fn system() -> (String, String) {
         .find_map(|line| line.strip_prefix("PRETTY_NAME="));
     let name = name.unwrap_or(env::consts::OS).trim_matches('"').to_owned();
     (name, read("/proc/sys/kernel/osrelease").trim().to_owned())
+}
+
+/// Returns what `PUID` and `PGID` ask for where this process is another user, and which user
+/// that is. Images of linuxserver.io, by which people of a NAS go, begin as root and change
+/// to these; ours never is root.
+pub(super) fn unheard_user() -> Option<(String, String)> {
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    let unheard = [("PUID", user), ("PGID", group)].map(|(name, own)| {
+        let asked = env::var(name).ok()?.trim().parse::<u32>().ok()?;
+        (asked != own).then(|| format!("{name}={asked}"))
+    });
+    let asked: Vec<_> = unheard.into_iter().flatten().collect();
+    (!asked.is_empty()).then(|| (asked.join(", "), format!("{user}:{group}")))
 }
 
 /// Returns the memory that this process holds, in bytes (proc(5), status).

@@ -2,6 +2,7 @@
 //! addresses, the certificates.
 
 use super::admin::{AdminDoor, of_devices};
+use super::machine::unheard_user;
 use crate::config::Settings;
 use crate::event::{self, redacted, tell};
 use crate::firmware::catalogue::Catalogue;
@@ -12,7 +13,8 @@ use crate::util::paths::absolute;
 use jiff::Timestamp;
 use std::path::Path;
 
-/// Says where the settings come from, and what of them may be meant otherwise.
+/// Says where the settings come from, and what of them, or of the environment, may be meant
+/// otherwise.
 pub(super) fn say_source(settings: &Settings) {
     if let Some(file) = &settings.file {
         tell!(CONFIG_READ, file = absolute(file));
@@ -22,6 +24,9 @@ pub(super) fn say_source(settings: &Settings) {
     }
     for warning in &settings.warnings {
         event::say(&warning.event);
+    }
+    if let Some((asked, user)) = unheard_user() {
+        tell!(USER_OTHER, asked = asked, user = user);
     }
 }
 

@@ -12,6 +12,7 @@ mod fleet;
 mod forecast;
 mod health;
 mod inspect;
+mod manual;
 mod notes;
 mod orders;
 mod output;
@@ -163,6 +164,11 @@ enum Command {
     /// a bad release (`--bad`), or the time ran out. 2: the server could not be
     /// reached at all, or an option is wrong.
     Simulate(Box<simulate::SimulateArgs>),
+    /// Write man pages, and completions for bash, zsh and fish
+    ///
+    /// The Debian package has them already. Exit code 0: done. 1: the folder cannot be
+    /// written. 2: an option is wrong.
+    Manual(manual::ManualArgs),
 }
 
 /// Exit code of a start whose configuration is refused (`EX_CONFIG` in
@@ -228,6 +234,7 @@ impl Cli {
             Command::Forget(forget) => forget.run(self.config.as_deref()),
             Command::Probe(probe) => probe.run().map_err(Failure::from),
             Command::Simulate(simulate) => simulate.run().map_err(Failure::from),
+            Command::Manual(manual) => manual.run(Self::command()).map_err(Failure::from),
         };
         match outcome {
             Ok(code) => code,

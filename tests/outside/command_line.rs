@@ -281,3 +281,65 @@ fn a_port_that_is_taken_says_who_may_have_it() {
         "{error}"
     );
 }
+
+#[test]
+fn variables_that_ask_for_another_user_are_told_of() {
+    let own = nix::unistd::geteuid().as_raw().to_string();
+    let mut command = Command::new(BINARY);
+    command.env("PUID", "1026").env("PGID", " 100 ");
+    let server = Setup::new().start_by("", &mut command);
+    let asked = [("asked", "PUID=1026, PGID=100")];
+    let line = server.event("user.other", &asked);
+    assert!(line.contains("--user"), "{line}");
+    // Who has what was asked for, or asks for no number, hears nothing.
+    let mut command = Command::new(BINARY);
+    command.env("PUID", own).env("PGID", "users");
+    let server = Setup::new().start_by("", &mut command);
+    assert_eq!(server.events("user.other", &[]).len(), 0);
+}
+
+#[test]
+fn pages_and_completions_lie_where_they_are_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (is_done, said, _) = run(dir.path(), &["manual", "share"]);
+    assert!(is_done && said.starts_with("share: wrote"), "{said}");
+    let read = |path: &str| fs::read_to_string(dir.path().join("share").join(path)).unwrap();
+    let (_, help, _) = run(dir.path(), &["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| line.starts_with("  "));
+    let commands: Vec<_> = commands
+        .filter_map(|line| line[2..].split(' ').next().filter(|name| !name.is_empty()))
+        .collect();
+    assert!(commands.contains(&"publish") && commands.contains(&"manual"));
+    for command in commands.iter().filter(|name| **name != "help") {
+        let page = read(&format!("man/man1/xiaozhi-ota-{command}.1"));
+        assert!(page.contains(".SH SYNOPSIS"), "{command}");
+        for shell in [
+            "bash-completion/completions/xiaozhi-ota",
+            "zsh/site-functions/_xiaozhi-ota",
+            "fish/vendor_completions.d/xiaozhi-ota.fish",
+        ] {
+            assert!(read(shell).contains(command), "{shell}: {command}");
+        }
+    }
+    assert!(read("man/man1/xiaozhi-ota.1").contains("data/bin"));
+    // The shell at hand takes it, and completes by it.
+    let line = r#"source share/bash-completion/completions/xiaozhi-ota
+        by=$(complete -p xiaozhi-ota | sed 's/.* -F \([^ ]*\).*/\1/')
+        COMP_WORDS=(xiaozhi-ota publ) COMP_CWORD=1
+        $by xiaozhi-ota publ xiaozhi-ota; echo "${COMPREPLY[*]}""#;
+    let shell = Command::new("bash")
+        .args(["-c", line])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(shell.stdout, b"publish\n", "{shell:?}");
+    // Again, over what is there; and where nothing can be written.
+    assert!(run(dir.path(), &["manual", "share"]).0);
+    fs::write(dir.path().join("file"), "").unwrap();
+    let (is_done, _, error) = run(dir.path(), &["manual", "file"]);
+    assert!(
+        !is_done && error.contains("error: file/") && error.contains("cannot be written"),
+        "{error}"
+    );
+}

@@ -467,7 +467,7 @@ fn systemd_takes_the_unit_and_finds_little_exposed() {
     let unit = fs::read_to_string(root().join("deploy/xiaozhi-ota.service")).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("xiaozhi-ota.service");
-    let binary = ("/usr/local/bin/xiaozhi-ota\n", format!("{BINARY}\n"));
+    let binary = ("ExecStart=xiaozhi-ota\n", format!("ExecStart={BINARY}\n"));
     fs::write(&file, replaced(&unit, &[binary])).unwrap();
     for arguments in [
         &["verify"][..],

@@ -51,6 +51,7 @@ mod memory;
 mod metrics;
 mod million;
 mod notes;
+mod old_kernel;
 mod orders;
 mod page_door;
 mod page_firmware;

@@ -124,6 +124,13 @@ kinds! { PROCESS:
          （gateway.limits.connections、gateway.firmware.memory；不写则随内存而定）",
         "{of}{ is |memory|}; room for: connections at once {connections}, images in memory {images}, bodies that are being gathered \
          {bodies}, devices that came more than once {devices} (gateway.limits.connections and gateway.firmware.memory; where they are not written they follow the memory)");
+    /// Variables of other images ask for a user that this process is not.
+    USER_OTHER = Kind::new("user.other", Warning, "app", &["asked", "user"],
+        "设置了 {asked}，但本进程以 {user} 运行：这里不会按变量切换用户",
+        "{asked} is set, and this process runs as {user}: no variable changes its user here")
+        .remedy("在 compose 文件中写 user: \"用户:组\"（docker run --user），让该用户拥有 certs 和 state 目录，并删除这些变量。",
+            "write user: \"USER:GROUP\" into the compose file (docker run --user), have that user own the folders certs and state, and take the \
+             variables out.");
     /// The first signal.
     STOP_ASKED = Kind::new("stop.asked", Info, "shutdown", &[],
         "收到停止请求：不再下发固件；再次发送信号则立即结束", "asked to stop: nothing more is offered; a second signal ends at once");
