@@ -62,7 +62,7 @@ fn path(url: &str) -> String {
 
 /// What is known of a device; none, if nothing is.
 #[track_caller]
-fn known(server: &Server, device: &str) -> Option<Value> {
+pub(super) fn known(server: &Server, device: &str) -> Option<Value> {
     let path = format!("/api/v1/devices/{device}");
     let reply = server.admin("GET", &path, &server.admin_token(), "");
     (reply.status == 200).then(|| reply.json())
@@ -70,7 +70,7 @@ fn known(server: &Server, device: &str) -> Option<Value> {
 
 /// Ends of a device's offers, the oldest first.
 #[track_caller]
-fn ends(server: &Server, device: &str) -> Vec<String> {
+pub(super) fn ends(server: &Server, device: &str) -> Vec<String> {
     let known = known(server, device);
     let offers = known.as_ref().map(ends_of);
     offers.unwrap_or_default()

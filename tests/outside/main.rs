@@ -42,6 +42,7 @@ mod golden;
 mod held_back;
 mod homes;
 mod image_files;
+mod kept_versions;
 mod known_devices;
 mod limits;
 mod listeners;

@@ -1,4 +1,4 @@
-"""Has runc run the image as it is meant to: usage: bundle.py FOLDER ROOT"""
+"""Has runc run the image as it is meant to: usage: bundle.py FOLDER ROOT USER GROUP"""
 
 import json
 import sys
@@ -11,10 +11,10 @@ spec["root"] = {"path": root, "readonly": True}
 process = spec["process"]
 process |= {
     "terminal": False,
-    "user": {"uid": 65534, "gid": 65534},
+    "user": {"uid": int(sys.argv[3]), "gid": int(sys.argv[4])},
     "args": ["/usr/bin/xiaozhi-ota"],
     "cwd": "/srv/xiaozhi-ota",
-    "env": ["STATE_DIRECTORY=/srv/xiaozhi-ota", "PATH=/usr/bin"],
+    "env": ["STATE_DIRECTORY=/srv/xiaozhi-ota", "PATH=/usr/bin", "PUID=1026", "PGID=100"],
     "capabilities": {kind: [] for kind in process["capabilities"]},
     "noNewPrivileges": True,
 }
