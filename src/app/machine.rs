@@ -5,6 +5,7 @@ use crate::config::{Machine, ZoneDoubt};
 use crate::fleet::state_folder::default_place;
 use crate::ota::network::{Interface, Network};
 use crate::util::addresses::own_addresses;
+use crate::util::host;
 use crate::util::memory::Memory;
 use crate::util::sync::lock;
 use jiff::Timestamp;
@@ -40,8 +41,7 @@ pub(crate) fn machine() -> Machine {
 /// that `/etc/hosts` has for one of these addresses, or for loopback.
 fn names(addresses: &[IpAddr]) -> Vec<String> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let own = read("/proc/sys/kernel/hostname");
-    let own = own.trim().to_ascii_lowercase();
+    let own = host::name().to_ascii_lowercase();
     let short = own.split('.').next().unwrap_or_default().to_owned();
     let mut names = vec![short, own];
     for line in read("/etc/hosts").lines() {
@@ -136,7 +136,7 @@ pub(super) fn system() -> (String, String) {
         .lines()
         .find_map(|line| line.strip_prefix("PRETTY_NAME="));
     let name = name.unwrap_or(env::consts::OS).trim_matches('"').to_owned();
-    (name, read("/proc/sys/kernel/osrelease").trim().to_owned())
+    (name, host::kernel())
 }
 
 /// Returns what `PUID` and `PGID` ask for where this process is another user, and which user
@@ -178,10 +178,8 @@ static IN_CONTAINER: LazyLock<bool> = LazyLock::new(|| {
 });
 
 /// True on the Windows Subsystem for Linux.
-static IN_WSL: LazyLock<bool> = LazyLock::new(|| {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    release.to_ascii_lowercase().contains("microsoft")
-});
+static IN_WSL: LazyLock<bool> =
+    LazyLock::new(|| host::kernel().to_ascii_lowercase().contains("microsoft"));
 
 /// The address from which this machine would speak to the outside. Connecting a
 /// datagram socket sends nothing.

@@ -1,6 +1,7 @@
 //! Memory that there is for this process: the machine's, or what a control group of it
 //! leaves, whichever is least.
 
+use super::host;
 use crate::event::text::Text;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -17,7 +18,12 @@ pub struct Memory {
 impl Memory {
     /// Looks at the memory of this machine.
     pub(crate) fn look() -> Self {
-        Self::below(Path::new("/"))
+        let found = Self::below(Path::new("/"));
+        Self {
+            // `/proc/meminfo` first: in some containers it has what the call does not know of.
+            machine: found.machine.or_else(host::memory),
+            ..found
+        }
     }
 
     /// Returns the number of bytes that there are at most.

@@ -8,6 +8,7 @@ pub mod counts;
 pub mod durable;
 pub(crate) mod fate;
 pub mod file_state;
+pub(crate) mod host;
 pub mod http_answer;
 pub(crate) mod locale;
 pub mod memory;

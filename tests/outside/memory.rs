@@ -2,6 +2,7 @@
 
 use super::disks::in_namespace;
 use super::support::backend::Backend;
+use super::support::event::field;
 use super::support::kernel::held;
 use super::support::server::{BINARY, Setup, post, read_reply};
 use super::support::{PATIENCE, Server, until};
@@ -229,6 +230,19 @@ fn defaults_follow_the_memory_of_the_machine() {
     fs::write(&memory, "MemTotal:         131072 kB\n").unwrap();
     let prepare = format!("mount --bind {} /proc/meminfo", memory.display());
     defaults_are_small(|| in_namespace(&prepare), 655);
+}
+
+/// The unit for systemd hides the file (`ProcSubset=pid`).
+#[test]
+fn the_memory_of_the_machine_is_known_without_its_file() {
+    let of_machine = |command: &mut Command| {
+        let server = Setup::new().start_by("", command);
+        let shown = field(&server.event("memory.room", &[]), "memory").unwrap();
+        shown.trim_end_matches(" MiB").parse::<u64>().unwrap()
+    };
+    let shown = of_machine(&mut Command::new(BINARY));
+    let hidden = of_machine(&mut in_namespace("mount --bind /dev/null /proc/meminfo"));
+    assert!(shown.abs_diff(hidden) < 16, "{shown} and {hidden} MiB");
 }
 
 #[test]

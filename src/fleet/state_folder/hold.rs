@@ -6,6 +6,7 @@
 //! NFS does not, the file alone has to do.
 
 use crate::event::{Event, event, tell};
+use crate::util::host;
 use nix::fcntl::OFlag;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -147,7 +148,7 @@ fn take_file(dir: &Path, tries: u32) -> io::Result<Lock> {
             Ok(()) if is_at(&file, &path) => {
                 // On a full disk it stays unsaid.
                 let _ = file.set_len(0);
-                let _ = write!(file, "{}\n{}\n", std::process::id(), host());
+                let _ = write!(file, "{}\n{}\n", std::process::id(), host::name());
                 return Ok(Lock::Taken(file));
             }
             Ok(()) if count < TRIES => {}
@@ -198,12 +199,6 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 fn identity(about: &Metadata) -> Identity {
     (about.dev(), about.ino())
-}
-
-/// Returns the name of this machine, or container.
-fn host() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    host.trim().to_owned()
 }
 
 /// Says who holds a folder, by what he wrote into its lock.
