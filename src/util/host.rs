@@ -1,5 +1,5 @@
-//! What the kernel says of this machine by calls of its own: the unit for systemd hides
-//! `/proc/sys` and `/proc/meminfo` (`ProcSubset=pid`).
+//! Name, kernel and memory of this machine, by calls and not by files: the unit for systemd
+//! hides `/proc/sys` and `/proc/meminfo` (`ProcSubset=pid`).
 
 use rustix::system::{sysinfo, uname};
 

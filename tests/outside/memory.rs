@@ -2,7 +2,6 @@
 
 use super::disks::in_namespace;
 use super::support::backend::Backend;
-use super::support::event::field;
 use super::support::kernel::held;
 use super::support::server::{BINARY, Setup, post, read_reply};
 use super::support::{PATIENCE, Server, until};
@@ -237,8 +236,10 @@ fn defaults_follow_the_memory_of_the_machine() {
 fn the_memory_of_the_machine_is_known_without_its_file() {
     let of_machine = |command: &mut Command| {
         let server = Setup::new().start_by("", command);
-        let shown = field(&server.event("memory.room", &[]), "memory").unwrap();
-        shown.trim_end_matches(" MiB").parse::<u64>().unwrap()
+        let line = server.event("memory.room", &[]);
+        let (_, shown) = line.split_once("this machine is ").unwrap();
+        let (shown, _) = shown.split_once(" MiB").unwrap();
+        shown.parse::<u64>().unwrap()
     };
     let shown = of_machine(&mut Command::new(BINARY));
     let hidden = of_machine(&mut in_namespace("mount --bind /dev/null /proc/meminfo"));
