@@ -8,7 +8,7 @@ use super::newcomers::Newcomers;
 use super::outcome::{Change, History, Moment, OfferedImage};
 use super::record::Record;
 use super::settings::FleetRoom;
-use crate::util::sync::lock;
+use crate::util::sync::{lock, take_one};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -197,16 +197,11 @@ impl Table {
 
     /// Settles a newcomer, if there is room. Returns whether it is settled now.
     pub(super) fn settle(&self, shard: &mut Shard, id: &DeviceId) -> bool {
-        let most = self.room.settled;
-        let took = self
-            .settled
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                (n < most).then_some(n + 1)
-            });
-        if took.is_ok() {
+        let took = take_one(&self.settled, self.room.settled);
+        if took {
             shard.settle(id);
         }
-        took.is_ok()
+        took
     }
 
     /// Takes that a newcomer was settled before, whatever there is room for.

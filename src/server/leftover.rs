@@ -229,9 +229,8 @@ mod tests {
                 async move {
                     loop {
                         sleep(Duration::from_secs(1)).await;
-                        let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                            Some(left.saturating_sub(rate))
-                        });
+                        let now = left.load(Ordering::Relaxed);
+                        left.store(now.saturating_sub(rate), Ordering::Relaxed);
                     }
                 }
             });

@@ -17,7 +17,7 @@ mod table;
 
 use crate::util::counts::{COUNTS, Counts, TurnedAway};
 use crate::util::network::customer;
-use crate::util::sync::lock;
+use crate::util::sync::{lock, take_one};
 use futures_util::task::AtomicWaker;
 use report::Report;
 use std::future::{Future, poll_fn};
@@ -422,10 +422,7 @@ impl Acquaintance {
             return;
         }
         if !holds {
-            let most = wait.shares.limit / 2;
-            let more = |guests| (guests < most).then_some(guests + 1);
-            let guests = &wait.shares.guests;
-            if guests.fetch_update(Relaxed, Relaxed, more).is_err() {
+            if !take_one(&wait.shares.guests, wait.shares.limit / 2) {
                 return;
             }
             wait.is_guest.store(true, Relaxed);

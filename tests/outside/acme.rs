@@ -16,7 +16,6 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier};
 
 /// When a CA would have had it renewed: then it is, after a tenth of its life.
@@ -388,7 +387,7 @@ fn what_is_signed_already_is_fetched_again_and_not_ordered_anew() {
         &pebble,
         Some(["2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"]),
     );
-    better.unfetched.store(u32::MAX, Ordering::SeqCst);
+    *better.unfetched.lock().unwrap() = u32::MAX;
     let config = config(&port, &better.directory(), "[ota.example.com]", "");
     let server = setup(&pebble.authority).start(&config);
     let line = fault(&server, "answers 503");
@@ -399,11 +398,11 @@ fn what_is_signed_already_is_fetched_again_and_not_ordered_anew() {
     let mode = fs::metadata(&signing).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let setup = server.stop();
-    better.unfetched.store(1, Ordering::SeqCst);
+    *better.unfetched.lock().unwrap() = 1;
     let server = setup.start(&config);
     server.event("acme.asked-again", &[]);
     obtained(&server);
-    assert_eq!(better.unfetched.load(Ordering::SeqCst), 0);
+    assert_eq!(*better.unfetched.lock().unwrap(), 0);
     assert_eq!(better.orders.lock().unwrap().len(), 1);
     assert!(!signing.exists());
     // The names in another order are served by the same one.
