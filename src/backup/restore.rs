@@ -13,7 +13,7 @@ use aws_lc_rs::rand;
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::os::unix::fs::{PermissionsExt as _, fchown};
@@ -217,7 +217,12 @@ fn stage(backup: &mut Checked, member: &Member, one: &Move, made: &mut Made) -> 
             .open(staged)?;
         backup.copy(member, |part| file.write_all(part))?;
         file.set_permissions(Permissions::from_mode(member.mode & 0o777))?;
-        give(&file, staged);
+        // In the place of another, as that one: a configuration in /etc is root's, and its
+        // group the server's.
+        match fs::symlink_metadata(&one.to) {
+            Ok(old) if old.is_file() && old.nlink() == 1 => give_like(&file, &old),
+            _ => give(&file, staged),
+        }
         file.sync_all()
     };
     write().map_err(|error| {
@@ -271,15 +276,22 @@ fn open(path: &Path) -> io::Result<File> {
 /// Gives what root made, and has open, to whoever has the folder of it: the server runs as
 /// another user.
 fn give(made: &File, path: &Path) {
+    if let Ok(above) = fs::metadata(durable::folder(path)) {
+        give_like(made, &above);
+    }
+}
+
+/// Gives what root made, and has open, to whoever has something else.
+fn give_like(made: &File, other: &Metadata) {
     if !geteuid().is_root() {
         return;
     }
-    let (Ok(about), Ok(above)) = (made.metadata(), fs::metadata(durable::folder(path))) else {
+    let Ok(about) = made.metadata() else {
         return;
     };
     // What is another's, or has another name, is not what was made here.
     if about.uid() == 0 && (about.is_dir() || about.nlink() == 1) {
-        let _ = fchown(made, Some(above.uid()), Some(above.gid()));
+        let _ = fchown(made, Some(other.uid()), Some(other.gid()));
     }
 }
 
@@ -326,7 +338,7 @@ mod tests {
     fn what_root_made_is_given_away_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        for file in ["outside", "lock", "twice"] {
+        for file in ["outside", "lock", "twice", "kept", "new"] {
             fs::write(at(file), "").unwrap();
         }
         fs::hard_link(at("twice"), at("other")).unwrap();
@@ -341,6 +353,11 @@ mod tests {
                 give(&made, &at(file));
             }
         }
+        chown(at("kept"), Some(0), Some(NOBODY)).unwrap();
+        let kept = fs::metadata(at("kept")).unwrap();
+        give_like(&open(&at("new")).unwrap(), &kept);
+        let new = fs::metadata(at("new")).unwrap();
+        assert_eq!((new.uid(), new.gid()), (0, NOBODY));
         let owner = |name: &str| fs::metadata(at(name)).unwrap().uid();
         assert_eq!(
             (owner("lock"), owner("twice"), owner("outside")),
