@@ -285,11 +285,16 @@ fn a_port_that_is_taken_says_who_may_have_it() {
 #[test]
 fn variables_that_ask_for_another_user_are_told_of() {
     let own = nix::unistd::geteuid().as_raw().to_string();
+    let (user, group) = (
+        nix::unistd::geteuid().as_raw() + 1,
+        nix::unistd::getegid().as_raw() + 1,
+    );
     let mut command = Command::new(BINARY);
-    command.env("PUID", "1026").env("PGID", " 100 ");
+    command.env("PUID", user.to_string());
+    command.env("PGID", format!(" {group} "));
     let server = Setup::new().start_by("", &mut command);
-    let asked = [("asked", "PUID=1026, PGID=100")];
-    let line = server.event("user.other", &asked);
+    let asked = format!("PUID={user}, PGID={group}");
+    let line = server.event("user.other", &[("asked", &asked)]);
     assert!(line.contains("--user"), "{line}");
     // Who has what was asked for, or asks for no number, hears nothing.
     let mut command = Command::new(BINARY);

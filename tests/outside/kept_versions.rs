@@ -56,6 +56,7 @@ fn knowledge(server: &Server) -> Value {
 
 /// With an address to ask, which no version has in its configuration.
 fn with_admin(config: &str) -> String {
+    assert!(config.contains("gateway:\n"), "{config}");
     config.replace("gateway:\n", "gateway:\n  admin: {listen: 0}\n")
 }
 

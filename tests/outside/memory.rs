@@ -243,7 +243,8 @@ fn the_memory_of_the_machine_is_known_without_its_file() {
     };
     let shown = of_machine(&mut Command::new(BINARY));
     let hidden = of_machine(&mut in_namespace("mount --bind /dev/null /proc/meminfo"));
-    assert!(shown.abs_diff(hidden) < 16, "{shown} and {hidden} MiB");
+    // In some containers the file has less than the machine.
+    assert!(hidden + 16 > shown, "{shown} and {hidden} MiB");
 }
 
 #[test]
