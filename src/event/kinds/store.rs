@@ -32,10 +32,10 @@ kinds! { STORE:
          所得知的情况也不会保存。",
         "a newer program wrote {file} (version {version}; this one knows up to {known}), so it is neither read nor changed. Devices are \
          answered, but nothing new is offered, and what is learned of them is not kept.")
-        .remedy("请运行较新的程序；或者将该文件（连同 -wal 和 -shm）移走，并把旁边升级前的副本（fleet.db.before-N，N 为 {known} 加一）放回原处；没有副本时，\
+        .remedy("请运行较新的程序；或者将该文件（连同 -wal 和 -shm）移走，并把旁边升级前的副本（fleet.db.before-N，N 比 {known} 大一）放回原处；没有副本时，\
                  本服务器会立即新建一个，但会忘记哪些设备安装失败过。",
             "run the newer program; or move the file away, with its -wal and -shm, and put the copy of before the update that lies \
-             beside it (fleet.db.before-N, where N is {known} and one) in its place; where there is none, a new one is begun at once, and knows nothing of what failed on \
+             beside it (fleet.db.before-N, N being one more than {known}) in its place; where there is none, a new one is begun at once, and knows nothing of what failed on \
              which device.");
     /// It is broken, and was moved aside.
     STORE_BROKEN = Kind::new("store.broken", Error, "store", &["file", "aside", "error"],
