@@ -17,7 +17,7 @@ pub(crate) fn kernel() -> String {
 pub(crate) fn memory() -> Option<u64> {
     let about = sysinfo();
     // As wide as a word of the machine.
-    #[allow(
+    #[expect(
         clippy::useless_conversion,
         reason = "a word has 32 bits on some machines"
     )]
