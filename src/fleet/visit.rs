@@ -174,7 +174,8 @@ impl Visit<'_> {
         let has_fetched = record.history.as_deref().is_some_and(|history| {
             let ends = [OfferEnd::Fetched, OfferEnd::Silent];
             let last = history.offers.last();
-            last.is_some_and(|last| ends.contains(&last.end) && last.at > record.last_seen)
+            // A small image may be there within the millisecond.
+            last.is_some_and(|last| ends.contains(&last.end) && last.at >= record.last_seen)
         });
         if u128::from(apart) >= BOOT.as_millis() || has_fetched {
             record.boots = record.boots.saturating_add(1);

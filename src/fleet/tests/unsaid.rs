@@ -177,3 +177,14 @@ fn who_never_says_what_runs_is_not_offered_what_it_fetched_again_and_again() {
     assert_eq!(world.come(never), "a_2.1.bin");
     assert_eq!(world.come(never), "a_2.1.bin");
 }
+
+#[test]
+fn what_was_fetched_lies_between_two_boots_however_fast() {
+    let mut world = World::new();
+    world.come(OLD);
+    // At the very moment of the check-in, as the clock has it.
+    world.fetch();
+    world.second -= 59;
+    world.come(OLD);
+    assert_eq!(world.known().boots, 2);
+}
